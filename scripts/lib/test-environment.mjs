@@ -1,0 +1,67 @@
+// What `npm test` and `scripts/services.mjs` both need: packages, services, browser, template.
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { findChromium } from './chromium.mjs';
+import { ROOT, run } from './common.mjs';
+import { ensureDependencies } from './dependencies.mjs';
+import { claimTestSlot, startServices } from './services.mjs';
+
+const PREPARE = 'test/helpers/prepare.ts';
+
+/**
+ * Installs the packages and starts PostgreSQL and Redis, unless TEST_DATABASE_URL and TEST_REDIS_URL
+ * name running ones. They are stopped when the script ends.
+ * @param {import('./common.mjs').Lifetime} lifetime
+ * @param {import('./common.mjs').Logger} logger
+ * @returns {Promise<{ node: string, variables: NodeJS.ProcessEnv }>} path of the pinned Node.js
+ *   and the variables that the tests read
+ */
+export async function startTestEnvironment({ onStop, onKill, ending }, logger) {
+  const { node } = await logger.step('Dependencies', async (note) => {
+    const value = await ensureDependencies(note);
+    return { text: value.installed ? 'installed' : 'up to date', value };
+  });
+
+  const { dir, release } = claimTestSlot();
+  onStop(release);
+  const starting = startServices({
+    dir,
+    durable: false,
+    databaseUrl: process.env.TEST_DATABASE_URL,
+    redisUrl: process.env.TEST_REDIS_URL,
+    logger,
+  });
+  const finding = logger.step('Chromium', async (note) => {
+    const value = await findChromium(note);
+    return { text: value.path ?? `none, its tests are skipped: ${value.reason}`, value };
+  });
+  const [services, chromium] = await Promise.all([starting, finding]);
+  onKill(services.kill);
+  onStop(services.stop);
+  for (const { name, exited } of services.started) {
+    void exited.then((how) => {
+      if (!ending()) logger.warn(name, `ended unexpectedly (${how})`);
+    });
+  }
+
+  return {
+    node,
+    variables: {
+      TEST_DATABASE_URL: services.databaseUrl,
+      TEST_REDIS_URL: services.redisUrl,
+      CHROMIUM_PATH: chromium.path ?? undefined,
+      CHROMIUM_SKIP_REASON: chromium.path === null ? chromium.reason : undefined,
+    },
+  };
+}
+
+/**
+ * Makes the migrated database that test files clone, if the repository has a script for that.
+ * @param {string} node
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {Promise<boolean>} whether it worked
+ */
+export async function prepareTemplate(node, env) {
+  if (!existsSync(path.join(ROOT, PREPARE))) return true;
+  return (await run(node, [PREPARE], { env, inherit: true })).code === 0;
+}

@@ -1,0 +1,117 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import Koa, { type Middleware } from 'koa';
+import type { Deps } from './deps.ts';
+import { createAccessLog } from './infra/access-log.ts';
+import { runInRequest } from './kernel/current-request.ts';
+import {
+  checkHost,
+  createApi,
+  createProxies,
+  type Proxies,
+  problems,
+  refuseOddPaths,
+  requestContext,
+  securityHeaders,
+} from './kernel/http/index.ts';
+import { createInteractions } from './oidc/interactions.ts';
+import { findSignedIn, serveEngine } from './oidc/serve.ts';
+import { assetRoutes } from './web/assets.ts';
+import { landingRoutes } from './web/landing.ts';
+import { operationsRoutes } from './web/operations.ts';
+import { pageErrors, pageNotFound } from './web/page-errors.ts';
+
+const API_BASE = '/api/v1';
+
+const isProbe = (path: string): boolean =>
+  path.startsWith('/health/') || path === '/metrics' || path.startsWith('/v1/api/identity/');
+
+/**
+ * Tells the engine one truth about scheme and host: what trusted proxies say,
+ * and nothing that anybody else does (RFC 9700 4.13).
+ */
+function settleForwarded(request: IncomingMessage, proxies: Proxies): void {
+  const { headers } = request;
+  const [secure, host] = [proxies.isSecure(request), proxies.host(request)];
+  for (const name of Object.keys(headers)) {
+    if (name.startsWith('x-forwarded-') && name !== 'x-forwarded-for') delete headers[name];
+  }
+  headers['x-forwarded-proto'] = secure ? 'https' : 'http';
+  if (host) headers['x-forwarded-host'] = host;
+}
+
+/** Keeps a router to its part of the URL space: asked in vain, it costs as much as when it serves. */
+const under =
+  (base: string, step: Middleware): Middleware =>
+  (ctx, next) =>
+    ctx.path.startsWith(base) ? step(ctx, next) : next();
+
+/** The whole service as one ordered list of middleware; it never listens. */
+export function buildApp(deps: Deps): Koa {
+  const { config, log } = deps;
+  const proxies = createProxies({ trustedProxies: config.TRUSTED_PROXIES });
+  const steps: Middleware[] = [
+    requestContext({
+      log: createAccessLog(log),
+      proxies,
+      run: runInRequest,
+      observe: deps.metrics.observeRequest,
+      isProbe,
+    }),
+    securityHeaders({ issuer: config.ISSUER }),
+    problems({ log }),
+    operationsRoutes(deps),
+    refuseOddPaths(),
+    checkHost({
+      issuer: config.ISSUER,
+      aliases: config.ALLOWED_HOSTS,
+      proxies,
+      exempt: isProbe,
+    }),
+    createApi({
+      routes: deps.routes,
+      basePath: API_BASE,
+      clock: deps.clock,
+      limiter: deps.limiter,
+      authenticate: deps.authenticate,
+    }),
+    assetRoutes(deps),
+    pageErrors({ pages: deps.errorPages, log }),
+    landingRoutes({ ...deps, findSignedIn: (ctx) => findSignedIn(deps.engine, ctx) }),
+    under(
+      '/interaction/',
+      createInteractions({
+        engine: () => deps.engine.current().provider,
+        clients: deps.clients,
+        tenants: deps.tenants,
+        users: deps.users,
+        signIn: deps.signIn,
+        pages: deps.pages,
+        csrf: deps.csrf,
+        restarts: deps.restarts,
+      }).routes() as unknown as Middleware,
+    ),
+    serveEngine(deps.engine),
+    pageNotFound({ pages: deps.errorPages }),
+  ];
+  const app = new Koa({ proxy: true, keys: deps.cookieKeys });
+  app.silent = true;
+  app.use((ctx, next) => {
+    settleForwarded(ctx.req, proxies);
+    return next();
+  });
+  for (const step of steps) app.use(step);
+  return app;
+}
+
+/**
+ * The listener for an HTTP server. Public documents are answered from memory
+ * before any middleware: they are constants between two key changes.
+ */
+export function createRequestListener(
+  deps: Deps,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const handle = buildApp(deps).callback();
+  return (request, response) => {
+    if (!deps.engine.documents().respond(request, response)) void handle(request, response);
+  };
+}

@@ -1,0 +1,125 @@
+import { availableParallelism } from 'node:os';
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+import { Secret } from './kernel/crypto.ts';
+
+const duration = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+const flag = (fallback: boolean) =>
+  z
+    .enum(['true', 'false'])
+    .default(fallback ? 'true' : 'false')
+    .transform((value) => value === 'true');
+const list = z
+  .string()
+  .default('')
+  .transform((value) =>
+    value
+      .split(',')
+      .map((item) => item.trim())
+      .filter(Boolean),
+  );
+const isNetwork = (value: string) =>
+  value.includes('/') ? ipaddr.isValidCIDR(value) : ipaddr.isValid(value);
+const secret = z.string().transform((value) => new Secret(value));
+
+const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' });
+const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// URL' });
+
+function isIssuer(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, search, hash, hostname, pathname } = new URL(value);
+  const local = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]';
+  const secure = protocol === 'https:' || (protocol === 'http:' && local);
+  return secure && search === '' && hash === '' && pathname === '/' && !value.endsWith('/');
+}
+
+/** Every setting: how it is read, its default, and what it is for. */
+export const shape = {
+  NODE_ENV: z
+    .enum(['development', 'test', 'production'])
+    .default('development')
+    .describe('`production` refuses development conveniences'),
+  RUN_MODE: z
+    .enum(['all', 'api', 'worker', 'migrate'])
+    .default('all')
+    .describe('What this process does: serve, work off queues, both, or migrate and exit'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(3000).describe('TCP port to listen on'),
+  HOST: z.string().default('').describe('Address to listen on; empty means every interface'),
+  ISSUER: z
+    .string()
+    .refine(isIssuer, 'must be an https origin without a path (http only for localhost)')
+    .optional()
+    .describe('Public base URL and OpenID Connect issuer; default http://localhost:PORT'),
+  ALLOWED_HOSTS: list.describe('Further Host headers to answer, beside that of the issuer'),
+  DATABASE_URL: postgresUrl.transform((v) => new Secret(v)).describe('PostgreSQL, 15 or newer'),
+  REDIS_URL: redisUrl.transform((v) => new Secret(v)).describe('Redis 7 or Valkey 7, or newer'),
+  REDIS_PREFIX: z.string().default('gh:').describe('Put before every Redis key'),
+  DATABASE_POOL_SIZE: z.coerce
+    .number()
+    .int()
+    .min(12)
+    .max(200)
+    .default(24)
+    .describe('Connections to PostgreSQL for each process'),
+  DATABASE_STATEMENT_TIMEOUT: duration(10_000).describe('Longest SQL statement, milliseconds'),
+  MIGRATE_ON_START: flag(true).describe('Apply missing migrations before serving'),
+  KEY_ENCRYPTION_KEY: secret
+    .optional()
+    .describe('32 bytes as base64 or hex that seal keys and secrets at rest'),
+  KEY_ENCRYPTION_KEY_FILE: z
+    .string()
+    .optional()
+    .describe('File with the key-encryption key; development makes `.data/key-encryption-key`'),
+  WEB_CONCURRENCY: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe('Processes that share the port'),
+  MAX_CONCURRENT_HASHES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(availableParallelism())
+    .describe('Password hashes computed at once by each process; default: the cores'),
+  HASH_QUEUE_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(64)
+    .describe('Sign-ins that may wait for a hash before the answer is IDENT_HASH_BUSY'),
+  ACCESS_TOKEN_TTL: duration(900).describe('Access token lifetime, seconds'),
+  SERVICE_TOKEN_TTL: duration(3_600).describe(
+    'Access token lifetime of client_credentials, seconds',
+  ),
+  ID_TOKEN_TTL: duration(3_600).describe('ID token lifetime, seconds'),
+  REFRESH_TOKEN_TTL: duration(28_800).describe('Absolute refresh token lifetime, seconds'),
+  SESSION_IDLE_TTL: duration(28_800).describe('Sign-in session without use, seconds'),
+  SESSION_ABSOLUTE_TTL: duration(86_400).describe('Sign-in session at most, seconds'),
+  SIGNING_ALG: z
+    .enum(['RS256', 'ES256', 'EdDSA'])
+    .default('RS256')
+    .describe('Default algorithm for tokens; keys of the others are published beside it'),
+  ACCESS_TOKEN_FORMAT: z
+    .enum(['jwt', 'opaque'])
+    .default('jwt')
+    .describe('Access tokens of clients that ask for no resource (RFC 8707)'),
+  TRUSTED_PROXIES: list
+    .refine((items) => items.every(isNetwork), 'must be addresses or CIDR ranges')
+    .describe('Proxies whose X-Forwarded-* headers are believed: addresses or CIDR ranges'),
+  DEMO_URL: z
+    .url()
+    .optional()
+    .describe('Address of a demo application that the front page links to'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('Least level that is logged'),
+  DRAIN_TIMEOUT: duration(10_000).describe(
+    'Longest wait for requests in flight at stop, milliseconds',
+  ),
+  METRICS_TOKEN: secret.optional().describe('If set, /metrics asks for it as a bearer token'),
+};

@@ -1,0 +1,270 @@
+import type { Knex } from 'knex';
+import { openApiDocument } from './api-document.ts';
+import type { Config } from './config.ts';
+import { createOutboxRelay, type OutboxRelay } from './features/audit/index.ts';
+import { type ClientService, createClientService } from './features/client/index.ts';
+import { createSessionService, type SessionService } from './features/session/index.ts';
+import {
+  createAttemptLimits,
+  createSignInService,
+  type SignInService,
+} from './features/sign-in/index.ts';
+import { createTenantService, type TenantService } from './features/tenant/index.ts';
+import { createUserService, type UserService } from './features/user/index.ts';
+import { createHealth, type Health } from './infra/health.ts';
+import { securityEvent } from './infra/logger.ts';
+import { createEmit } from './infra/outbox.ts';
+import { createRateLimits, createRequestLimiter, ipBucket } from './infra/rate-limits.ts';
+import { loadServerSecrets } from './infra/server-secrets.ts';
+import { createInfrastructure, type Infrastructure, type Overrides } from './infrastructure.ts';
+import type { Emit } from './kernel/events.ts';
+import type { ApiOptions, Route } from './kernel/http/index.ts';
+import { purgeExpired } from './oidc/adapter/index.ts';
+import { createAuthenticate } from './oidc/authenticate.ts';
+import { validateClientMetadata } from './oidc/client-metadata.ts';
+import { createEngine, createFindAccount } from './oidc/engine.ts';
+import { createEnginePages } from './oidc/engine-pages.ts';
+import type { EngineHost } from './oidc/host.ts';
+import type { EngineEvents } from './oidc/listeners.ts';
+import { createRestarts, type Restarts } from './oidc/restarts.ts';
+import { createPages } from './pages/index.ts';
+import { apiRoutes } from './routes.ts';
+import { assetVersion } from './web/assets.ts';
+import { createErrorPages, type ErrorPages } from './web/error-pages.ts';
+import { type CsrfTokens, createCsrfTokens } from './web/forms.ts';
+import { createPageRenderer, type PageRenderer } from './web/page-renderer.ts';
+
+/** Everything a running process is made of; handed out by hand, there is no container. */
+export interface Deps extends Infrastructure {
+  config: Config;
+  health: Health;
+  emit: Emit<Knex.Transaction>;
+  tenants: TenantService;
+  users: UserService;
+  clients: ClientService;
+  sessions: SessionService;
+  signIn: SignInService;
+  outbox: OutboxRelay;
+  engine: EngineHost;
+  restarts: Restarts;
+  pages: PageRenderer;
+  errorPages: ErrorPages;
+  csrf: CsrfTokens;
+  cookieKeys: string[];
+  routes: Route[];
+  limiter: ApiOptions['limiter'];
+  authenticate: ApiOptions['authenticate'];
+  openApi(): string;
+  /** Deletes a batch of expired artefacts of the engine. @returns how many */
+  purgeExpired(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export type { Overrides };
+
+/** Requests of one address to the API: for all routes together, and for each sensitive one. */
+const REQUEST_BUDGETS = {
+  default: { limit: 600, windowMs: 60_000, perRoute: false },
+  sensitive: { limit: 30, windowMs: 60_000, perRoute: true },
+};
+
+/** Rows of each table that one purge deletes at most. */
+const PURGE_BATCH = 1_000;
+
+/** Milliseconds that a dependency has to answer a health check. */
+const CHECK_TIMEOUT = 1_000;
+
+const folder = (name: string): URL => new URL(`../${name}/`, import.meta.url);
+
+/** Logs and counts what came of each sign-in. */
+const reportSignIn =
+  ({ log, metrics }: Infrastructure): Parameters<typeof createSignInService>[0]['onResult'] =>
+  (result, facts) => {
+    metrics.loginTotal.inc({ result });
+    if (result === 'locked') securityEvent(log, 'auth.lockout', facts);
+    if (result === 'rate_limited') securityEvent(log, 'auth.rate_limited', facts);
+    if (result === 'busy') securityEvent(log, 'auth.hash_busy', facts);
+    if (result === 'failure') securityEvent(log, 'auth.login_failed', facts);
+  };
+
+/** The features, each with what it needs and no more. */
+function createFeatures(infra: Infrastructure, engine: () => EngineHost) {
+  const { clock, log, postgres, sealer, revocations, passwords } = infra;
+  const { knex, pool } = postgres;
+  const emit = createEmit(clock);
+  const tenants = createTenantService({ knex, clock });
+  const users = createUserService({ knex, clock, emit, passwords });
+  const sessions = createSessionService({
+    knex,
+    pool,
+    emit,
+    clock,
+    sealer,
+    revocations,
+    onEnded: (count) => infra.metrics.sessionRevokedTotal.inc(count),
+  });
+  const clients = createClientService({
+    knex,
+    clock,
+    sealer,
+    validateMetadata: (metadata) => validateClientMetadata(engine().current().provider, metadata),
+  });
+  const rateLimits = createRateLimits({ redis: infra.redis, clock });
+  const signIn = createSignInService({
+    knex,
+    clock,
+    emit,
+    passwords,
+    users,
+    tenants,
+    attempts: createAttemptLimits(rateLimits, clock, ipBucket),
+    onResult: reportSignIn(infra),
+    onBackgroundError: (error) => log.error({ err: error }, 'background work failed'),
+  });
+  return { emit, tenants, users, sessions, clients, rateLimits, signIn };
+}
+
+type Features = ReturnType<typeof createFeatures>;
+
+/** A Redis that comes back may have lost the revocation set: Postgres knows what was in it. */
+function restoreRevocationsOnReady({ redis, log }: Infrastructure, { sessions }: Features): void {
+  redis.on('ready', () => {
+    sessions.restoreRevocations().then(
+      (count) => log.info({ count }, 'revocation set restored'),
+      (error: unknown) => log.error({ err: error }, 'revocation set not restored'),
+    );
+  });
+}
+
+/** What the hosted pages share. */
+async function createWeb(config: Config, infra: Infrastructure, features: Features) {
+  const secrets = { knex: infra.postgres.knex, sealer: infra.sealer, clock: infra.clock };
+  const cookieKeys = (await loadServerSecrets(secrets, 'cookies')).map((key) =>
+    key.toString('base64url'),
+  );
+  const csrf = createCsrfTokens(await loadServerSecrets(secrets, 'csrf'));
+  const restarts = createRestarts(infra.redis, features.clients);
+  const pages = createPageRenderer({
+    pages: createPages({
+      viewsDir: folder('views'),
+      localesDir: folder('locales'),
+      assetVersion: assetVersion(),
+      cache: config.NODE_ENV !== 'development',
+    }),
+    tenants: features.tenants,
+    secureCookies: config.ISSUER.startsWith('https:'),
+  });
+  const errorPages = createErrorPages({ pages, findRestart: restarts.find });
+  return { cookieKeys, csrf, restarts, pages, errorPages };
+}
+
+/** Counters and log lines for what the engine tells. */
+const engineEvents = ({ log, metrics }: Infrastructure): EngineEvents => ({
+  tokenIssued(grantType) {
+    if (grantType === 'refresh_token') metrics.refreshTotal.inc({ result: 'success' });
+  },
+  tokenRefused(grantType) {
+    if (grantType === 'refresh_token') metrics.refreshTotal.inc({ result: 'failure' });
+  },
+  refreshReplayed: (userId) =>
+    securityEvent(log, 'security.refresh_replay_detected', { userId: userId ?? null }),
+  serverError: (error) => log.error({ err: error }, 'engine error'),
+  keysSwapped: (kids) => log.info({ kids }, 'signing keys changed'),
+});
+
+/** The API's routes and who may call them. */
+function createApiParts(
+  config: Config,
+  infra: Infrastructure,
+  features: Features,
+  engine: EngineHost,
+) {
+  const routes = apiRoutes({ users: features.users });
+  let document: string | undefined;
+  return {
+    routes,
+    limiter: createRequestLimiter(features.rateLimits, REQUEST_BUDGETS),
+    authenticate: createAuthenticate({
+      issuer: config.ISSUER,
+      verifier: () => engine.current().verifier,
+      findAccount: createFindAccount(features.users),
+      findClient: features.clients.find,
+    }),
+    openApi() {
+      document ??= JSON.stringify(openApiDocument(routes, config.ISSUER));
+      return document;
+    },
+    purgeExpired: () =>
+      purgeExpired({ pool: infra.postgres.pool, clock: infra.clock }, { batch: PURGE_BATCH }),
+  };
+}
+
+function createProbes(infra: Infrastructure, engine: EngineHost, outbox: OutboxRelay): Health {
+  const { metrics, postgres, redis, passwords, clock } = infra;
+  const health = createHealth({
+    checks: {
+      postgres: () => postgres.ping(),
+      redis: async () => {
+        await redis.ping();
+      },
+    },
+    clock,
+    timeoutMs: CHECK_TIMEOUT,
+    onResult: (dep, isUp) => metrics.dependencyUp.set({ dep }, isUp ? 1 : 0),
+  });
+  metrics.onCollect(async () => {
+    metrics.hashQueueDepth.set(passwords.queueDepth());
+    metrics.keyAgeSeconds.set(engine.keyAge(clock.now()));
+    metrics.outboxLagSeconds.set(await outbox.lag());
+  });
+  metrics.onCollect(async () => {
+    await health.ready();
+  });
+  return health;
+}
+
+/**
+ * Wires a process by hand.
+ * @throws when Postgres or Redis cannot be reached, or the key-encryption key
+ *   is missing, malformed or not the one that sealed the keys
+ */
+export async function createDeps(config: Config, overrides: Overrides = {}): Promise<Deps> {
+  const infra = await createInfrastructure(config, overrides);
+  let engine: EngineHost | undefined;
+  const currentEngine = (): EngineHost => {
+    if (!engine) throw new Error('the engine is not up yet');
+    return engine;
+  };
+  const features = createFeatures(infra, currentEngine);
+  restoreRevocationsOnReady(infra, features);
+  const web = await createWeb(config, infra, features);
+  engine = await createEngine({
+    ...infra,
+    ...features,
+    knex: infra.postgres.knex,
+    config,
+    cookieKeys: web.cookieKeys,
+    restarts: web.restarts,
+    pages: createEnginePages({ ...web, ...features }),
+    events: engineEvents(infra),
+    onError: (error) => infra.log.error({ err: error }, 'keys could not be read'),
+    wrapAdapter: overrides.wrapAdapter,
+  });
+  const outbox = createOutboxRelay({ knex: infra.postgres.knex, clock: infra.clock });
+  return {
+    config,
+    ...infra,
+    ...features,
+    ...web,
+    ...createApiParts(config, infra, features, engine),
+    outbox,
+    engine,
+    health: createProbes(infra, engine, outbox),
+    async close() {
+      engine.stop();
+      await infra.passwords.close();
+      infra.redis.disconnect();
+      await Promise.all([infra.pipeline.close(), infra.postgres.close()]);
+    },
+  };
+}

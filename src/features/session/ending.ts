@@ -1,0 +1,244 @@
+import type { Knex } from 'knex';
+import type { Revocation, Revocations } from '../../infra/revocations.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { sha256 } from '../../kernel/crypto.ts';
+import type { Emit } from '../../kernel/events.ts';
+import { isUuid } from '../../kernel/ids.ts';
+import { type EndReason, sessionEvents } from './events.ts';
+import {
+  authorizedGrants,
+  grantsOf,
+  grantsOfUser,
+  listEnded,
+  markReplayed,
+  revokeGrants,
+} from './grants.ts';
+import { type EndedSession, endSessions, findEnded, type SessionFilter } from './repository.ts';
+
+/** The facts of a refresh token that was used a second time. */
+export interface ReplayedToken {
+  grantId?: string | undefined;
+  sessionUid?: string | undefined;
+  accountId?: string | undefined;
+}
+
+/**
+ * The ways in which sessions end. Each ends, in one transaction with its events,
+ * the session with its grants and refresh tokens, and then names them in the
+ * revocation set, which reaches the access tokens that are out.
+ * All throw IDENT_UNAVAILABLE when the set cannot be written: the session has
+ * ended then, only its access tokens may live on; calling again, or
+ * `restoreRevocations`, completes it.
+ */
+export interface SessionEnding {
+  /** Logout by the engine, which has revoked the grants that end with it. */
+  destroy(id: string): Promise<void>;
+  /** Ends one session of a user of this tenant. @returns false when there is no such live session */
+  end(which: {
+    tenantId: string;
+    userId: string;
+    sessionId: string;
+    reason: EndReason;
+  }): Promise<boolean>;
+  /**
+   * Ends all sessions of a user and revokes all grants, those without a session
+   * too; what belongs to the session `except` stays.
+   * @returns how many sessions ended
+   */
+  endAllOf(
+    userId: string,
+    how: { except?: string | undefined; reason: EndReason },
+  ): Promise<number>;
+  /**
+   * A refresh token was used twice: somebody else may hold it. Ends its session
+   * and grant (RFC 9700 4.14.2). Told of one grant many times, it reports one incident.
+   */
+  replayDetected(token: ReplayedToken): Promise<void>;
+  /**
+   * Fills the revocation set again from the database, after Redis was down or
+   * lost its data. @returns how many entries were written
+   */
+  restoreRevocations(): Promise<number>;
+}
+
+interface EndingDeps {
+  knex: Knex;
+  emit: Emit<Knex.Transaction>;
+  clock: Clock;
+  revocations: Revocations;
+  /** Told how many sessions of users have ended, once that is committed; for metrics. */
+  onEnded?(count: number): void;
+}
+
+/** Tells of the sessions that a committed transaction has ended. */
+function tellEnded({ onEnded }: EndingDeps, sessions: readonly EndedSession[]): void {
+  const count = sessions.filter(({ user_id }) => user_id !== null).length;
+  if (count > 0) onEnded?.(count);
+}
+
+/** Milliseconds that an ended row stays at least; no request lasts that long. */
+const TOMBSTONE = 3_600_000;
+
+/** Entries of the revocation set that are restored at a time. */
+const PAGE = 1_000;
+
+const toEntries = (
+  sessions: readonly { id: string }[],
+  grantIds: readonly string[],
+): Revocation[] => [
+  ...sessions.map(({ id }) => ({ kind: 'sid' as const, id })),
+  ...grantIds.map((id) => ({ kind: 'grant' as const, id })),
+];
+
+/** Whether tokens of this session were made to outlive a logout (`offline_access`). */
+const outlivesLogout = ({ authorizations }: EndedSession): boolean =>
+  Object.values(authorizations).some(({ persistsLogout }) => persistsLogout === true);
+
+/** When rows that end now may go: access tokens that name them have expired by then. */
+function endingNow({ clock, revocations }: EndingDeps) {
+  const now = clock.now();
+  const keep = Math.max(TOMBSTONE, revocations.maxTtl * 1000);
+  return { now: new Date(now), keepUntil: new Date(now + keep) };
+}
+
+async function emitEnded(
+  { emit }: EndingDeps,
+  trx: Knex.Transaction,
+  sessions: readonly EndedSession[],
+  reason: EndReason,
+): Promise<void> {
+  for (const { id, user_id: userId, tenant_id: tenantId } of sessions) {
+    if (userId === null) continue;
+    const data = { sessionId: id, userId };
+    await emit(trx, sessionEvents.revoked, { subject: id, tenantId }, { ...data, reason });
+    if (reason !== 'logout') continue;
+    await emit(trx, sessionEvents.loggedOut, { subject: userId, tenantId, actorId: userId }, data);
+  }
+}
+
+/** Ends sessions with all they hold and the grants named, inside a transaction. */
+async function endWithGrants(
+  deps: EndingDeps,
+  trx: Knex.Transaction,
+  filter: SessionFilter,
+  options: { reason: EndReason; grantIds: readonly string[] },
+): Promise<{ sessions: EndedSession[]; grantIds: string[] }> {
+  const at = endingNow(deps);
+  const sessions = await endSessions(trx, filter, { ...at, reason: options.reason });
+  const grantIds = [...new Set([...(await grantsOf(trx, sessions)), ...options.grantIds])].sort();
+  await revokeGrants(
+    trx,
+    grantIds,
+    sessions.map(({ id }) => id),
+    at,
+  );
+  await emitEnded(deps, trx, sessions, options.reason);
+  return { sessions, grantIds };
+}
+
+async function replayDetected(deps: EndingDeps, token: ReplayedToken): Promise<void> {
+  const { grantId, sessionUid, accountId } = token;
+  if (!grantId) return;
+  const ended = await deps.knex.transaction(async (trx) => {
+    const reason = 'refresh_replay';
+    const { sessions, grantIds } =
+      isUuid(sessionUid) && isUuid(accountId)
+        ? await endWithGrants(
+            deps,
+            trx,
+            { id: sessionUid, userId: accountId },
+            { reason, grantIds: [grantId] },
+          )
+        : { sessions: [], grantIds: [grantId] };
+    if (sessions.length === 0) await revokeGrants(trx, grantIds, [], endingNow(deps));
+    const grant = await markReplayed(trx, grantId, new Date(deps.clock.now()));
+    if (grant?.user_id) {
+      const { user_id: userId, tenant_id: tenantId, client_id: clientId } = grant;
+      await deps.emit(
+        trx,
+        sessionEvents.securityIncident,
+        { subject: userId, tenantId, actorId: null },
+        {
+          userId,
+          kind: 'refresh_replay',
+          clientId,
+          sessionId: isUuid(sessionUid) ? sessionUid : null,
+        },
+      );
+    }
+    return { sessions, grantIds };
+  });
+  tellEnded(deps, ended.sessions);
+  await deps.revocations.revoke(toEntries(ended.sessions, ended.grantIds));
+}
+
+async function restoreRevocations({ knex, clock, revocations }: EndingDeps): Promise<number> {
+  const life = revocations.maxTtl * 1000;
+  const since = new Date(clock.now() - life);
+  let total = 0;
+  for (const kind of ['sid', 'grant'] as const) {
+    for (let after = ''; ; ) {
+      const page = await listEnded(knex, kind, { since, after, limit: PAGE });
+      await revocations.revoke(
+        page.map(({ id, at }) => ({ kind, id, ttl: (at.getTime() + life - clock.now()) / 1000 })),
+      );
+      total += page.length;
+      const last = page.at(-1);
+      if (!last || page.length < PAGE) break;
+      after = last.id;
+    }
+  }
+  return total;
+}
+
+/** The part of the session service that ends sessions; see SessionEnding. */
+export function createSessionEnding(deps: EndingDeps): SessionEnding {
+  const { knex, revocations } = deps;
+  return {
+    async destroy(id) {
+      const reason = 'logout';
+      const sessions = await knex.transaction(async (trx) => {
+        const ended = await endSessions(
+          trx,
+          { idHash: sha256(id) },
+          { ...endingNow(deps), reason },
+        );
+        await emitEnded(deps, trx, ended, reason);
+        return ended;
+      });
+      tellEnded(deps, sessions);
+      // Access tokens name their session. Where some were made to outlive a logout, naming it
+      // here would end those too; the others end by their grant, which the engine has revoked.
+      const dead = sessions.filter((session) => session.user_id && !outlivesLogout(session));
+      await revocations.revoke(toEntries(dead, []));
+    },
+    async end({ tenantId, userId, sessionId, reason }) {
+      if (![tenantId, userId, sessionId].every(isUuid)) return false;
+      const filter = { id: sessionId, userId, tenantId };
+      const ended = await knex.transaction((trx) =>
+        endWithGrants(deps, trx, filter, { reason, grantIds: [] }),
+      );
+      tellEnded(deps, ended.sessions);
+      const before = ended.sessions.length === 0 ? await findEnded(knex, filter) : undefined;
+      await revocations.revoke(
+        before
+          ? toEntries([before], authorizedGrants(before))
+          : toEntries(ended.sessions, ended.grantIds),
+      );
+      return ended.sessions.length > 0;
+    },
+    async endAllOf(userId, { except, reason }) {
+      if (!isUuid(userId)) return 0;
+      const exceptId = isUuid(except) ? except : undefined;
+      const ended = await knex.transaction(async (trx) => {
+        const grantIds = await grantsOfUser(trx, userId, exceptId);
+        return endWithGrants(deps, trx, { userId, exceptId }, { reason, grantIds });
+      });
+      tellEnded(deps, ended.sessions);
+      await revocations.revoke(toEntries(ended.sessions, ended.grantIds));
+      return ended.sessions.length;
+    },
+    replayDetected: (token) => replayDetected(deps, token),
+    restoreRevocations: () => restoreRevocations(deps),
+  };
+}

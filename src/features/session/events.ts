@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { defineEvent } from '../../kernel/events.ts';
+
+/** Why a session ended before its time. */
+export const endReasons = [
+  'logout',
+  'logout_all',
+  'ended_by_user',
+  'ended_by_administrator',
+  'password_changed',
+  'password_reset',
+  'mfa_changed',
+  'user_suspended',
+  'user_deactivated',
+  'refresh_replay',
+] as const;
+export type EndReason = (typeof endReasons)[number];
+
+export const sessionEvents = {
+  created: defineEvent(
+    'identity.session.created.v1',
+    'A user signed in and a session began. The subject is the session.',
+    z.object({ sessionId: z.uuid(), userId: z.uuid(), amr: z.array(z.string()) }),
+  ),
+  revoked: defineEvent(
+    'identity.session.revoked.v1',
+    'A session ended before its time. The subject is the session.',
+    z.object({ sessionId: z.uuid(), userId: z.uuid(), reason: z.enum(endReasons) }),
+  ),
+  loggedOut: defineEvent(
+    'identity.user.logged_out.v1',
+    'A user signed out of a session.',
+    z.object({ userId: z.uuid(), sessionId: z.uuid() }),
+  ),
+  securityIncident: defineEvent(
+    'identity.user.security_incident.v1',
+    'Something happened that points to stolen credentials; what they opened was closed.',
+    z.object({
+      userId: z.uuid(),
+      kind: z.enum(['refresh_replay']),
+      clientId: z.string(),
+      sessionId: z.uuid().nullable(),
+    }),
+  ),
+};

@@ -1,0 +1,17 @@
+/**
+ * Sessions: saved for the engine, listed, and ended with all that hangs on them.
+ * Must not decide who may sign in, nor set cookies, nor issue tokens.
+ */
+
+export type { ReplayedToken, SessionEnding } from './ending.ts';
+export { type EndReason, endReasons, sessionEvents } from './events.ts';
+export {
+  type SaveResult,
+  type Session,
+  type SessionSave,
+  type SessionStore,
+  type StoredAuthorization,
+  type StoredAuthorizations,
+  session,
+} from './schema.ts';
+export { createSessionService, type SessionService, sealedAs } from './service.ts';

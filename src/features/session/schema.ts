@@ -1,0 +1,61 @@
+import { z } from 'zod';
+
+/** A live session of a user, as the user and administrators may see it. */
+export const session = z
+  .object({
+    id: z.uuid(),
+    userId: z.uuid(),
+    createdAt: z.iso.datetime(),
+    lastSeenAt: z.iso.datetime(),
+    expiresAt: z.iso.datetime(),
+    clientIp: z.string().nullable(),
+    userAgent: z.string().nullable(),
+    amr: z.array(z.string()).meta({ description: 'RFC 8176: how the user proved who they are' }),
+    clients: z.array(z.string()).meta({ description: 'Ids of the clients signed in to' }),
+  })
+  .meta({ id: 'Session' });
+export type Session = z.infer<typeof session>;
+
+/** What the engine remembers of one client in a session. */
+export interface StoredAuthorization {
+  sid?: string;
+  grantId?: string;
+  /** Set where the tokens are meant to outlive a logout (`offline_access`). */
+  persistsLogout?: boolean;
+  [member: string]: unknown;
+}
+
+/** By client id. */
+export type StoredAuthorizations = Record<string, StoredAuthorization>;
+
+/** A save of a session as the engine asks for it. */
+export interface SessionSave {
+  /** The stable id (`uid` of the engine), a UUID. */
+  uid: string;
+  /** The cookie's value, a bearer secret. */
+  id: string;
+  /** SHA-256 of the cookie's value so far, where this save gives the session a new one. */
+  renamedFrom?: Buffer | undefined;
+  accountId: string | undefined;
+  amr: string[];
+  /** All that the engine keeps, without the cookie's value and the authorizations. */
+  payload: Record<string, unknown>;
+  authorizations: StoredAuthorizations;
+  /** The session as this request read it; undefined where it did not. */
+  base?: { accountId: string | undefined; authorizations: StoredAuthorizations } | undefined;
+  expiresAt: Date;
+}
+
+/**
+ * `saved`; `stale` when another request gave the session a new cookie in the
+ * meantime, so that only new authorizations were added; `ended` when there is
+ * no such session any more and none was made.
+ */
+export type SaveResult = 'saved' | 'stale' | 'ended';
+
+/** What the engine's adapter needs of this feature. */
+export interface SessionStore {
+  save(change: SessionSave): Promise<SaveResult>;
+  /** Logout: ends the session with this cookie value; nothing happens where there is none. */
+  destroy(id: string): Promise<void>;
+}

@@ -1,0 +1,126 @@
+import type { Knex } from 'knex';
+import type pg from 'pg';
+import type { Revocations } from '../../infra/revocations.ts';
+import type { Sealer } from '../../infra/sealing.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { sha256 } from '../../kernel/crypto.ts';
+import { currentRequest } from '../../kernel/current-request.ts';
+import type { Emit } from '../../kernel/events.ts';
+import { isUuid } from '../../kernel/ids.ts';
+import { createSessionEnding, type SessionEnding } from './ending.ts';
+import { sessionEvents } from './events.ts';
+import {
+  inTransaction,
+  listSessions,
+  lockUser,
+  onPool,
+  type SessionRecord,
+  saveSession,
+} from './repository.ts';
+import type { SaveResult, Session, SessionSave, SessionStore } from './schema.ts';
+
+export interface SessionDeps {
+  knex: Knex;
+  pool: pg.Pool;
+  emit: Emit<Knex.Transaction>;
+  clock: Clock;
+  sealer: Sealer;
+  revocations: Revocations;
+  /** Told how many sessions of users have ended before their time; for metrics. */
+  onEnded?(count: number): void;
+}
+
+export interface SessionService extends SessionStore, SessionEnding {
+  /** Live sessions of a user of this tenant, the one used last first; at most 200. */
+  list(tenantId: string, userId: string): Promise<Session[]>;
+}
+
+/** Longest user agent that is kept, in characters. */
+const USER_AGENT_LENGTH = 512;
+
+/** Associated data under which the cookie value of a session is sealed. */
+export const sealedAs = (idHash: Buffer): string => `Session:${idHash.toString('hex')}`;
+
+/** What the save changes, compared with what the request had read. */
+function compare({ authorizations, base }: SessionSave) {
+  if (!base) return { changed: authorizations, removed: [] };
+  const changed = Object.entries(authorizations).filter(
+    ([id, value]) => JSON.stringify(value) !== JSON.stringify(base.authorizations[id]),
+  );
+  return {
+    changed: Object.fromEntries(changed),
+    removed: Object.keys(base.authorizations).filter((id) => !Object.hasOwn(authorizations, id)),
+  };
+}
+
+function toRecord({ sealer, clock }: SessionDeps, save: SessionSave): SessionRecord {
+  if (!isUuid(save.uid)) throw new TypeError('the uid of a session must be a UUID');
+  const idHash = sha256(save.id);
+  const request = currentRequest();
+  return {
+    uid: save.uid,
+    idHash,
+    idSealed: sealer.seal(save.id, sealedAs(idHash)),
+    renamedFrom: save.renamedFrom ?? null,
+    userId: isUuid(save.accountId) ? save.accountId : null,
+    payload: JSON.stringify(save.payload),
+    authorizations: save.authorizations,
+    ...compare(save),
+    clientIp: request?.clientIp ?? null,
+    userAgent: request?.userAgent?.slice(0, USER_AGENT_LENGTH) ?? null,
+    now: new Date(clock.now()),
+    expiresAt: save.expiresAt,
+  };
+}
+
+/** Postgres: the user that the session is for is gone. */
+const FOREIGN_KEY_VIOLATION = '23503';
+
+const orEndedWithItsUser = (error: { code?: string }): SaveResult => {
+  if (error.code === FOREIGN_KEY_VIOLATION) return 'ended';
+  throw error;
+};
+
+/** A save by which the session gets a user: with its event, in one transaction. */
+function saveSignedIn(deps: SessionDeps, record: SessionRecord, amr: string[]) {
+  return deps.knex.transaction(async (trx): Promise<SaveResult> => {
+    const userBefore = await lockUser(trx, record.uid);
+    const result = await saveSession(inTransaction(trx), record);
+    const { uid, userId } = record;
+    if (result !== 'saved' || userId === null || userBefore === userId) return result;
+    const { tenant_id } = await trx('sessions').where({ id: uid }).first('tenant_id');
+    await deps.emit(
+      trx,
+      sessionEvents.created,
+      { subject: uid, tenantId: tenant_id, actorId: userId },
+      { sessionId: uid, userId, amr },
+    );
+    return result;
+  });
+}
+
+/**
+ * Sessions of users: how they are saved, listed and ended. The engine decides
+ * when a session is made and how long it lives; its adapter calls `save` and
+ * `destroy`.
+ *
+ * A session that was ended is dead for good: its row stays a while, and a late
+ * save of a request that had read it before answers `ended` (CVE-2025-29928).
+ */
+export function createSessionService(deps: SessionDeps): SessionService {
+  return {
+    ...createSessionEnding(deps),
+    async save(save) {
+      const record = toRecord(deps, save);
+      const hasSignedIn = record.userId !== null && save.base?.accountId !== record.userId;
+      const saving = hasSignedIn
+        ? saveSignedIn(deps, record, save.amr)
+        : saveSession(onPool(deps.pool), record);
+      return saving.catch(orEndedWithItsUser);
+    },
+    async list(tenantId, userId) {
+      if (!isUuid(tenantId) || !isUuid(userId)) return [];
+      return listSessions(deps.knex, tenantId, userId, new Date(deps.clock.now()));
+    },
+  };
+}

@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { defineEvent } from '../../kernel/events.ts';
+
+export const signInEvents = {
+  loggedIn: defineEvent(
+    'identity.user.logged_in.v1',
+    'A user proved who they are.',
+    z.object({ userId: z.uuid(), clientId: z.string().nullable(), amr: z.array(z.string()) }),
+  ),
+  loginFailed: defineEvent(
+    'identity.user.login_failed.v1',
+    'A sign-in was refused. The subject is the user, or `unknown` where there is none.',
+    z.object({
+      userId: z.uuid().nullable(),
+      clientId: z.string().nullable(),
+      reason: z.enum(['unknown_user', 'no_password', 'wrong_password', 'not_active', 'ambiguous']),
+    }),
+  ),
+  locked: defineEvent(
+    'identity.user.locked.v1',
+    'Too many failed sign-ins: the account refuses further ones for a while.',
+    z.object({ userId: z.uuid().nullable(), until: z.iso.datetime() }),
+  ),
+};

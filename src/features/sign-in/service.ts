@@ -1,0 +1,210 @@
+import type { Knex } from 'knex';
+import type { Clock } from '../../kernel/clock.ts';
+import { AppError } from '../../kernel/errors.ts';
+import type { Emit } from '../../kernel/events.ts';
+import type { TenantService } from '../tenant/index.ts';
+import { type Identifier, parseIdentifier, type User, type UserService } from '../user/index.ts';
+import type { Attempt, AttemptLimits } from './attempts.ts';
+import { signInEvents } from './events.ts';
+
+/** What sign-in needs of the password hasher. */
+interface PasswordVerifier {
+  verify(password: string, hash: string | null): Promise<boolean>;
+  needsRehash(hash: string): boolean;
+  hash(password: string): Promise<string>;
+}
+
+export interface SignInDeps {
+  knex: Knex;
+  clock: Clock;
+  emit: Emit<Knex.Transaction>;
+  passwords: PasswordVerifier;
+  attempts: AttemptLimits;
+  users: Pick<UserService, 'findByIdentifier' | 'replaceHash'>;
+  tenants: Pick<TenantService, 'findByName' | 'findByEmailDomain'>;
+  /** Told what came of each attempt, for metrics and the security log. */
+  onResult(result: SignInResult, facts: { userId: string | null; tenantId: string | null }): void;
+  /** Told of work that failed after the person was let in. */
+  onBackgroundError(error: unknown): void;
+}
+
+export type SignInResult = 'success' | 'failure' | 'rate_limited' | 'locked' | 'busy';
+
+export interface PasswordSignIn {
+  /** E-mail address, phone number or username, as typed. */
+  identifier: string;
+  password: string;
+  /** The organisation that was typed, if any. */
+  organisation: string | null;
+  /** The tenant that the client or request demands; null leaves it open, undefined is nobody's. */
+  tenantId: string | null | undefined;
+  clientId: string | null;
+  clientIp: string | null;
+}
+
+export interface SignedIn {
+  user: User;
+  /** Authentication methods (RFC 8176). */
+  amr: string[];
+  acr: string;
+  /** Seconds since the epoch. */
+  authTime: number;
+}
+
+type Candidate = Awaited<ReturnType<UserService['findByIdentifier']>>[number];
+type FailureReason = 'unknown_user' | 'no_password' | 'wrong_password' | 'not_active' | 'ambiguous';
+
+/** Longest password that is looked at, in characters; one more is simply wrong. */
+const LONGEST_PASSWORD = 1_024;
+
+export type SignInService = ReturnType<typeof createSignInService>;
+
+/** Sign-in with a password; whatever is wrong, the answer and its time are the same. */
+export function createSignInService(deps: SignInDeps) {
+  /** The tenant to look in: null means all, undefined that there is no such tenant. */
+  async function findTenantId(
+    request: PasswordSignIn,
+    identifier: Identifier,
+  ): Promise<string | null | undefined> {
+    if (request.tenantId !== null) return request.tenantId;
+    if (request.organisation) return (await deps.tenants.findByName(request.organisation))?.id;
+    if (identifier.scheme !== 'email') return null;
+    return (await deps.tenants.findByEmailDomain(identifier.value))?.id ?? null;
+  }
+
+  /** The one user meant: in a tenant its own user before a guest; across tenants only if unique. */
+  async function findCandidate(
+    request: PasswordSignIn,
+    identifier: Identifier | undefined,
+  ): Promise<Candidate | 'ambiguous' | undefined> {
+    if (!identifier) return undefined;
+    const tenantId = await findTenantId(request, identifier);
+    if (tenantId === undefined) return undefined;
+    const found = await deps.users.findByIdentifier(tenantId, identifier);
+    const home = found.find((user) => user.isHome);
+    if (home) return home;
+    return found.length > 1 ? 'ambiguous' : found[0];
+  }
+
+  async function refuse(
+    request: PasswordSignIn,
+    candidate: Candidate | undefined,
+    reason: FailureReason,
+    lockedUntil: Date | null,
+  ): Promise<never> {
+    const facts = {
+      subject: candidate?.id ?? 'unknown',
+      tenantId: candidate?.tenantId ?? null,
+      actorId: null,
+    };
+    const userId = candidate?.id ?? null;
+    await deps.knex.transaction(async (trx) => {
+      await deps.emit(trx, signInEvents.loginFailed, facts, {
+        userId,
+        clientId: request.clientId,
+        reason,
+      });
+      if (lockedUntil) {
+        await deps.emit(trx, signInEvents.locked, facts, {
+          userId,
+          until: lockedUntil.toISOString(),
+        });
+      }
+    });
+    deps.onResult('failure', { userId, tenantId: facts.tenantId });
+    throw new AppError('IDENT_INVALID_CREDENTIALS', { log: { reason } });
+  }
+
+  /** Takes the attempt from its budgets before the password is looked at. */
+  async function takeAttempt(attempt: Attempt, facts: Parameters<SignInDeps['onResult']>[1]) {
+    const taken = await deps.attempts.take(attempt);
+    if (taken.refusedBy === null) return taken;
+    const isAccount = taken.refusedBy === 'account';
+    deps.onResult(isAccount ? 'locked' : 'rate_limited', facts);
+    throw new AppError(isAccount ? 'IDENT_LOCKED' : 'IDENT_RATE_LIMITED', {
+      retryAfter: taken.retryAfter,
+    });
+  }
+
+  async function verify(
+    request: PasswordSignIn,
+    candidate: Candidate | undefined,
+    attempt: Attempt,
+  ): Promise<boolean> {
+    const isTooLong = request.password.length > LONGEST_PASSWORD;
+    try {
+      const matches = await deps.passwords.verify(
+        isTooLong ? '' : request.password,
+        candidate?.passwordHash ?? null,
+      );
+      return matches && !isTooLong;
+    } catch (error) {
+      // The password was not looked at, so the attempt does not count.
+      await deps.attempts.giveBack(attempt);
+      if (error instanceof AppError) deps.onResult('busy', { userId: null, tenantId: null });
+      throw error;
+    }
+  }
+
+  /** Hashes again with today's parameters, after the answer; a failure costs nobody the sign-in. */
+  function rehash(candidate: Candidate, password: string): void {
+    if (!candidate.passwordHash || !deps.passwords.needsRehash(candidate.passwordHash)) return;
+    deps.passwords
+      .hash(password)
+      .then((hash) => deps.users.replaceHash(candidate, hash))
+      .catch(deps.onBackgroundError);
+  }
+
+  return {
+    /**
+     * Checks an identifier and password.
+     * @throws AppError IDENT_INVALID_CREDENTIALS, IDENT_RATE_LIMITED,
+     *   IDENT_LOCKED, IDENT_HASH_BUSY
+     */
+    async withPassword(request: PasswordSignIn): Promise<SignedIn> {
+      const identifier = parseIdentifier(request.identifier);
+      const found = await findCandidate(request, identifier);
+      const candidate = found === 'ambiguous' ? undefined : found;
+      const attempt: Attempt = {
+        clientIp: request.clientIp,
+        account: candidate ? `user:${candidate.id}` : `name:${identifier?.value ?? ''}`,
+      };
+      const facts = { userId: candidate?.id ?? null, tenantId: candidate?.tenantId ?? null };
+      const { lockedUntil } = await takeAttempt(attempt, facts);
+      const matches = await verify(request, candidate, attempt);
+      const reason = reasonToRefuse(found, matches);
+      if (!candidate || reason) {
+        return refuse(request, candidate, reason ?? 'unknown_user', lockedUntil);
+      }
+      rehash(candidate, request.password);
+      const recorded = deps.knex.transaction((trx) =>
+        deps.emit(
+          trx,
+          signInEvents.loggedIn,
+          { subject: candidate.id, tenantId: candidate.tenantId, actorId: candidate.id },
+          { userId: candidate.id, clientId: request.clientId, amr: ['pwd'] },
+        ),
+      );
+      await Promise.all([deps.attempts.giveBack(attempt), recorded]);
+      deps.onResult('success', facts);
+      const { passwordHash: _, isHome: __, ...user } = candidate;
+      return {
+        user,
+        amr: ['pwd'],
+        acr: 'urn:gatehouse:acr:1fa',
+        authTime: Math.floor(deps.clock.now() / 1000),
+      };
+    },
+  };
+}
+
+function reasonToRefuse(
+  found: Candidate | 'ambiguous' | undefined,
+  matches: boolean,
+): FailureReason | undefined {
+  if (found === undefined) return 'unknown_user';
+  if (found === 'ambiguous') return 'ambiguous';
+  if (!found.passwordHash) return 'no_password';
+  if (!matches) return 'wrong_password';
+  return found.status === 'suspended' || found.status === 'deactivated' ? 'not_active' : undefined;
+}

@@ -1,0 +1,190 @@
+import type { Knex } from 'knex';
+import type { Identifier } from './identifier.ts';
+import type { User, UserStatus } from './schema.ts';
+
+interface UserRow {
+  id: string;
+  tenant_id: string;
+  status: UserStatus;
+  email: string | null;
+  email_verified_at: Date | null;
+  phone: string | null;
+  phone_verified_at: Date | null;
+  username: string | null;
+  name: string | null;
+  given_name: string | null;
+  family_name: string | null;
+  locale: string | null;
+  zoneinfo: string | null;
+  created_at: Date;
+  updated_at: Date;
+}
+
+export const toUser = (row: UserRow): User => ({
+  id: row.id,
+  tenantId: row.tenant_id,
+  status: row.status,
+  email: row.email,
+  emailVerified: row.email_verified_at !== null,
+  phone: row.phone,
+  phoneVerified: row.phone_verified_at !== null,
+  username: row.username,
+  name: row.name,
+  givenName: row.given_name,
+  familyName: row.family_name,
+  locale: row.locale,
+  zoneinfo: row.zoneinfo,
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
+});
+
+export interface UserWithPassword extends User {
+  passwordHash: string | null;
+  /** Whether the tenant that was asked for is this user's home. */
+  isHome: boolean;
+}
+
+const MATCHES = {
+  email: 'lower(u.email) = ?',
+  phone: 'u.phone = ?',
+  username: 'lower(u.username) = ?',
+} as const;
+
+/**
+ * Users whom an identifier may mean: of one tenant (at home or as members
+ * there), or, with `tenantId` null, of every tenant. At most three: more than
+ * one is ambiguous already.
+ */
+export async function findByIdentifier(
+  knex: Knex,
+  tenantId: string | null,
+  identifier: Identifier,
+): Promise<UserWithPassword[]> {
+  const scope = tenantId
+    ? `AND (u.tenant_id = ? OR EXISTS (SELECT 1 FROM tenant_members m WHERE m.user_id = u.id AND m.tenant_id = ?))`
+    : '';
+  const { rows } = await knex.raw(
+    `SELECT u.*, p.hash AS password_hash FROM users u
+       LEFT JOIN user_passwords p ON p.user_id = u.id AND p.tenant_id = u.tenant_id
+      WHERE ${MATCHES[identifier.scheme]} ${scope} LIMIT 3`,
+    tenantId ? [identifier.value, tenantId, tenantId] : [identifier.value],
+  );
+  return rows.map((row: UserRow & { password_hash: string | null }) => ({
+    ...toUser(row),
+    passwordHash: row.password_hash,
+    isHome: row.tenant_id === tenantId,
+  }));
+}
+
+export async function findUser(
+  knex: Knex,
+  tenantId: string,
+  userId: string,
+): Promise<User | undefined> {
+  const row = await knex<UserRow>('users').where({ id: userId, tenant_id: tenantId }).first();
+  return row && toUser(row);
+}
+
+export async function listUsers(
+  knex: Knex,
+  tenantId: string,
+  page: { limit: number; after?: string | undefined },
+): Promise<User[]> {
+  const rows = await knex<UserRow>('users')
+    .where({ tenant_id: tenantId })
+    .modify((query) => {
+      if (page.after) query.where('id', '>', page.after);
+    })
+    .orderBy('id')
+    .limit(page.limit);
+  return rows.map(toUser);
+}
+
+/** A user of any tenant with every tenant it belongs to: what the token engine asks for. */
+export async function findAccount(
+  knex: Knex,
+  userId: string,
+): Promise<{ user: User; tenantIds: string[] } | undefined> {
+  const { rows } = await knex.raw(
+    `SELECT u.*, ARRAY(SELECT m.tenant_id FROM tenant_members m WHERE m.user_id = u.id ORDER BY 1) AS tenant_ids
+       FROM users u WHERE u.id = ?`,
+    [userId],
+  );
+  return rows[0] && { user: toUser(rows[0]), tenantIds: rows[0].tenant_ids };
+}
+
+export async function insertUser(
+  trx: Knex.Transaction,
+  user: User,
+  roles: string[],
+): Promise<void> {
+  await trx('users').insert({
+    id: user.id,
+    tenant_id: user.tenantId,
+    status: user.status,
+    email: user.email,
+    email_verified_at: user.emailVerified ? user.createdAt : null,
+    phone: user.phone,
+    username: user.username,
+    name: user.name,
+    given_name: user.givenName,
+    family_name: user.familyName,
+    locale: user.locale,
+    zoneinfo: user.zoneinfo,
+    created_at: user.createdAt,
+    updated_at: user.updatedAt,
+  });
+  await trx('tenant_members').insert({
+    tenant_id: user.tenantId,
+    user_id: user.id,
+    roles,
+    created_at: user.createdAt,
+  });
+}
+
+export async function findRoles(knex: Knex, tenantId: string, userId: string): Promise<string[]> {
+  const row = await knex('tenant_members')
+    .where({ tenant_id: tenantId, user_id: userId })
+    .first('roles');
+  return row?.roles ?? [];
+}
+
+/** Makes a user a member of a tenant, or changes the roles of a member. */
+export async function upsertMember(
+  trx: Knex,
+  member: { tenantId: string; userId: string; roles: string[]; createdAt: Date },
+): Promise<void> {
+  await trx('tenant_members')
+    .insert({
+      tenant_id: member.tenantId,
+      user_id: member.userId,
+      roles: member.roles,
+      created_at: member.createdAt,
+    })
+    .onConflict(['user_id', 'tenant_id'])
+    .merge(['roles']);
+}
+
+export async function upsertPassword(
+  trx: Knex,
+  password: { userId: string; tenantId: string; hash: string; changedAt: Date },
+): Promise<void> {
+  await trx('user_passwords')
+    .insert({
+      user_id: password.userId,
+      tenant_id: password.tenantId,
+      hash: password.hash,
+      changed_at: password.changedAt,
+    })
+    .onConflict('user_id')
+    .merge(['hash', 'changed_at']);
+}
+
+export async function updateHash(
+  knex: Knex,
+  tenantId: string,
+  userId: string,
+  hash: string,
+): Promise<void> {
+  await knex('user_passwords').where({ user_id: userId, tenant_id: tenantId }).update({ hash });
+}

@@ -1,0 +1,106 @@
+import { availableParallelism } from 'node:os';
+import { Piscina } from 'piscina';
+import { AppError } from '../../kernel/errors.ts';
+import type { HashTask } from './worker.ts';
+
+/**
+ * Password hashing with argon2id on threads of its own: libuv's pool of four
+ * also signs tokens and resolves names, and slow hashes must not stall those.
+ */
+export interface Passwords {
+  /** The encoded argon2id hash of a password. @throws AppError IDENT_HASH_BUSY */
+  hash(password: string): Promise<string>;
+  /**
+   * Compares a password with an encoded hash; with `null` (no such user) or
+   * with what is no argon2 hash it burns the same time and says no.
+   * @throws AppError IDENT_HASH_BUSY
+   */
+  verify(password: string, hash: string | null): Promise<boolean>;
+  /** Whether a hash was made with other parameters than today's. */
+  needsRehash(hash: string): boolean;
+  /** Hashes waiting for a thread. */
+  queueDepth(): number;
+  close(): Promise<void>;
+}
+
+/** Argon2id cost (RFC 9106): memory in KiB, passes, lanes. */
+export interface Argon2Cost {
+  memoryCost: number;
+  timeCost: number;
+  parallelism: number;
+}
+
+export const DEFAULT_COST: Argon2Cost = { memoryCost: 65_536, timeCost: 3, parallelism: 1 };
+
+export interface PasswordOptions {
+  /** Hashes computed at once. */
+  concurrency?: number;
+  /** Hashes that may wait; one more is refused. */
+  queueLimit?: number;
+  cost?: Argon2Cost;
+}
+
+/** Hashes that may wait, unless configured otherwise. */
+const DEFAULT_QUEUE = 64;
+
+/** Seconds after which a client that met a full queue may try again. */
+const RETRY_AFTER = 2;
+
+/** What the hasher can read; anything else matches no password. */
+const ARGON2 = /^\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$/;
+
+/** NFKC before hashing, so that one password typed on two keyboards is one (SP 800-63B-4 3.1.1.2). */
+const normalise = (password: string): string => password.normalize('NFKC');
+
+export function createPasswords(options: PasswordOptions = {}): Passwords {
+  const cost = options.cost ?? DEFAULT_COST;
+  const concurrency = options.concurrency ?? availableParallelism();
+  const pool = new Piscina<HashTask, string | boolean>({
+    filename: new URL('./worker.ts', import.meta.url).href,
+    minThreads: 0,
+    maxThreads: concurrency,
+    concurrentTasksPerWorker: 1,
+    idleTimeout: 60_000,
+  });
+  const prefix = `$argon2id$v=19$m=${cost.memoryCost},t=${cost.timeCost},p=${cost.parallelism}$`;
+  let decoy: Promise<string> | undefined;
+
+  // Counted here and not by the pool, which runs what it has refused where no queue is allowed.
+  const most = concurrency + (options.queueLimit ?? DEFAULT_QUEUE);
+  let present = 0;
+
+  async function run(task: HashTask): Promise<string | boolean> {
+    if (present >= most) throw new AppError('IDENT_HASH_BUSY', { retryAfter: RETRY_AFTER });
+    present += 1;
+    try {
+      return await pool.run(task);
+    } finally {
+      present -= 1;
+    }
+  }
+
+  const hash = async (password: string): Promise<string> =>
+    (await run({ kind: 'hash', password: normalise(password), cost })) as string;
+
+  /** A hash of nothing anyone knows, with today's cost, to be compared for unknown users. */
+  async function decoyHash(): Promise<string> {
+    decoy ??= hash(crypto.randomUUID());
+    return decoy.catch((error: unknown) => {
+      decoy = undefined;
+      throw error;
+    });
+  }
+
+  return {
+    hash,
+    async verify(password, encoded) {
+      const task = { kind: 'verify', password: normalise(password) } as const;
+      const isReadable = encoded !== null && ARGON2.test(encoded);
+      const matches = await run({ ...task, encoded: isReadable ? encoded : await decoyHash() });
+      return isReadable && matches === true;
+    },
+    needsRehash: (encoded) => !encoded.startsWith(prefix),
+    queueDepth: () => Math.max(0, present - concurrency),
+    close: () => pool.close(),
+  };
+}

@@ -1,0 +1,75 @@
+import type { Adapter } from 'oidc-provider';
+import type { Logger } from 'pino';
+import type { Config } from './config.ts';
+import { loadKeyEncryptionKey } from './infra/key-encryption-key.ts';
+import { createLogger } from './infra/logger.ts';
+import { createMetrics } from './infra/metrics.ts';
+import { createPasswords } from './infra/passwords/index.ts';
+import { createPostgres } from './infra/postgres.ts';
+import { createRedis } from './infra/redis.ts';
+import { createRevocations } from './infra/revocations.ts';
+import { createSealer } from './infra/sealing.ts';
+import { type Clock, systemClock } from './kernel/clock.ts';
+import { createPipeline, PIPELINE_CONNECTIONS } from './oidc/adapter/index.ts';
+
+/** What tests replace: time, the log's destination, and the speed of the engine's storage. */
+export interface Overrides {
+  clock?: Clock;
+  log?: Logger;
+  wrapAdapter?: (factory: (model: string) => Adapter) => (model: string) => Adapter;
+}
+
+/** Milliseconds that a request waits for a database connection. */
+const ACQUIRE_TIMEOUT = 3_000;
+
+/**
+ * Opens the stores, and what stands directly on them.
+ * @throws when Redis cannot be reached or the key-encryption key cannot be had
+ */
+export async function createInfrastructure(config: Config, overrides: Overrides) {
+  const clock = overrides.clock ?? systemClock;
+  const log = overrides.log ?? createLogger({ level: config.LOG_LEVEL });
+  const metrics = createMetrics();
+  const url = config.DATABASE_URL.reveal();
+  const onError = (dependency: string) => (error: Error) =>
+    log.warn({ err: error, dependency }, 'connection lost');
+  const postgres = createPostgres({
+    url,
+    poolSize: config.DATABASE_POOL_SIZE - PIPELINE_CONNECTIONS,
+    acquireTimeout: ACQUIRE_TIMEOUT,
+    statementTimeout: config.DATABASE_STATEMENT_TIMEOUT,
+    onError: onError('postgres'),
+  });
+  const redis = createRedis({
+    url: config.REDIS_URL.reveal(),
+    prefix: config.REDIS_PREFIX,
+    onError: onError('redis'),
+  });
+  const pipeline = createPipeline({
+    url,
+    createSocket: postgres.createSocket,
+    connectTimeout: ACQUIRE_TIMEOUT,
+    statementTimeout: config.DATABASE_STATEMENT_TIMEOUT,
+    onError: onError('postgres'),
+  });
+  const sealer = createSealer(
+    loadKeyEncryptionKey({
+      value: config.KEY_ENCRYPTION_KEY?.reveal(),
+      file: config.KEY_ENCRYPTION_KEY_FILE,
+      isProduction: config.isProduction,
+    }),
+  );
+  await redis.connect();
+  const revocations = createRevocations({
+    redis,
+    clock,
+    maxTtl: Math.max(config.ACCESS_TOKEN_TTL, config.SERVICE_TOKEN_TTL),
+  });
+  const passwords = createPasswords({
+    concurrency: config.MAX_CONCURRENT_HASHES,
+    queueLimit: config.HASH_QUEUE_LIMIT,
+  });
+  return { clock, log, metrics, postgres, pipeline, redis, sealer, revocations, passwords };
+}
+
+export type Infrastructure = Awaited<ReturnType<typeof createInfrastructure>>;

@@ -1,0 +1,17 @@
+import type { Deps } from './deps.ts';
+import type { Job } from './worker.ts';
+
+/** The background work of a deployment; each may run in several replicas at once. */
+export function createJobs(deps: Deps): Job[] {
+  return [
+    {
+      name: 'outbox',
+      interval: 1_000,
+      run: () => deps.outbox.drain(),
+    },
+    { name: 'outbox-purge', interval: 60_000, run: () => deps.outbox.purge() },
+    // Redis may have lost it while nobody was connected.
+    { name: 'revocation-set', interval: 600_000, run: () => deps.sessions.restoreRevocations() },
+    { name: 'expired-artefacts', interval: 30_000, run: () => deps.purgeExpired() },
+  ];
+}

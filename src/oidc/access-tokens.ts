@@ -1,0 +1,167 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import type { Provider } from 'oidc-provider';
+import { orUnavailable } from './dependency-errors.ts';
+import { grantIdOf } from './internals.ts';
+import { type SigningKey, signingAlgs } from './keys.ts';
+
+/** What the revocation set is asked: is any of these revoked? */
+export interface RevocationCheck {
+  isRevoked(ids: { sid?: string; jti?: string; grantId?: string }): Promise<boolean>;
+}
+
+/** The claims of our access tokens (RFC 9068 2.2 and the frozen claims of this service). */
+export interface AccessTokenClaims extends JWTPayload {
+  iss: string;
+  sub: string;
+  aud: string | string[];
+  exp: number;
+  iat: number;
+  jti: string;
+  client_id: string;
+  scope?: string;
+  sid?: string;
+  tid?: string;
+  tids?: string[];
+  amr?: string[];
+  auth_time?: number;
+  acr?: string;
+  cnf?: { jkt?: string; 'x5t#S256'?: string };
+}
+
+/** Verifies JWT access tokens that this issuer made; the one check for all of its endpoints. */
+export interface AccessTokenVerifier {
+  /**
+   * The claims of a live token, or undefined for one that is malformed, forged,
+   * expired or revoked.
+   * @throws when the revocation set cannot be read: callers fail closed
+   */
+  verify(token: string): Promise<AccessTokenClaims | undefined>;
+}
+
+/** Longest token that is looked at, in characters. */
+const LONGEST = 16_384;
+
+export function createAccessTokenVerifier(options: {
+  issuer: string;
+  keys: SigningKey[];
+  revocations: RevocationCheck;
+}): AccessTokenVerifier {
+  const publicKeys = new Map<string, KeyObject>(
+    options.keys.map((key) => [key.kid, createPublicKey(key.privateKey)]),
+  );
+  const getKey: JWTVerifyGetKey = ({ kid }) => {
+    const key = kid === undefined ? undefined : publicKeys.get(kid);
+    if (!key) throw new Error('unknown kid');
+    return key;
+  };
+  const checks = {
+    issuer: options.issuer,
+    typ: 'at+jwt',
+    algorithms: [...signingAlgs],
+    requiredClaims: ['exp', 'iat', 'jti', 'sub', 'aud', 'client_id'],
+  };
+  return {
+    async verify(token) {
+      if (token.length > LONGEST) return undefined;
+      const result = await jwtVerify<AccessTokenClaims>(token, getKey, {
+        ...checks,
+        currentDate: new Date(Date.now()),
+      }).catch(() => undefined);
+      if (!result) return undefined;
+      const { jti, sid } = result.payload;
+      const grantId = grantIdOf(jti);
+      const isRevoked = await options.revocations.isRevoked({
+        jti,
+        ...(sid === undefined ? {} : { sid }),
+        ...(grantId === undefined ? {} : { grantId }),
+      });
+      return isRevoked ? undefined : result.payload;
+    },
+  };
+}
+
+/** Whether a bearer value has the three parts of a compact JWS (RFC 7515 7.1). */
+export const looksLikeJwt = (value: string): boolean =>
+  /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value) && value.startsWith('eyJ');
+
+function toModelPayload(claims: AccessTokenClaims): Record<string, unknown> {
+  const { tid, tids, amr, auth_time, acr } = claims;
+  const grantId = grantIdOf(claims.jti);
+  return {
+    kind: 'AccessToken',
+    jti: claims.jti,
+    iat: claims.iat,
+    exp: claims.exp,
+    clientId: claims.client_id,
+    accountId: claims.sub === claims.client_id ? undefined : claims.sub,
+    grantId,
+    aud: claims.aud,
+    scope: claims.scope,
+    sid: claims.sid,
+    jkt: claims.cnf?.jkt,
+    'x5t#S256': claims.cnf?.['x5t#S256'],
+    extra: Object.fromEntries(
+      Object.entries({ tid, tids, amr, auth_time, acr }).filter(([, value]) => value !== undefined),
+    ),
+  };
+}
+
+interface StructuredToken {
+  jti: string;
+  exp: number;
+  sid?: string;
+  extra?: { sid?: string };
+  emit(event: string): void;
+}
+
+/** Members of the engine's AccessToken that its types leave out. */
+interface PatchableAccessToken {
+  new (payload: Record<string, unknown>): StructuredToken;
+  find(value: unknown, options?: object): Promise<StructuredToken | undefined>;
+  prototype: { destroy(this: StructuredToken): Promise<void> };
+}
+
+/**
+ * The engine tells introspection a `sid` for clients only that log out by it;
+ * here it is a claim of every token, opaque or not.
+ */
+function withSid(token: StructuredToken | undefined): StructuredToken | undefined {
+  if (token && token.sid === undefined && token.extra?.sid !== undefined) {
+    token.sid = token.extra.sid;
+  }
+  return token;
+}
+
+/**
+ * Lets the engine find JWT access tokens, which it does not store: by verifying
+ * them. With that, userinfo, introspection and revocation treat them as they
+ * treat opaque ones (contract: one token engine).
+ */
+export function patchAccessTokens(
+  provider: Provider,
+  verifier: AccessTokenVerifier,
+  revoke: (token: { jti: string; exp: number }) => Promise<void>,
+): void {
+  const AccessToken = provider.AccessToken as unknown as PatchableAccessToken;
+  const findOpaque = AccessToken.find;
+  const isStructured = new WeakSet<object>();
+
+  AccessToken.find = async function find(value, options) {
+    if (typeof value !== 'string' || !looksLikeJwt(value)) {
+      return withSid(await findOpaque.call(this, value, options));
+    }
+    const claims = await orUnavailable(() => verifier.verify(value));
+    if (!claims) return undefined;
+    const token = new AccessToken(toModelPayload(claims));
+    isStructured.add(token);
+    return token;
+  };
+
+  const { destroy } = AccessToken.prototype;
+  AccessToken.prototype.destroy = async function destroyAny() {
+    if (!isStructured.has(this)) return destroy.call(this);
+    await revoke({ jti: this.jti, exp: this.exp });
+    this.emit('destroyed');
+  };
+}

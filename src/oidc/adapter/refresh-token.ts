@@ -1,0 +1,140 @@
+import type { AdapterPayload } from 'oidc-provider';
+import { errors } from 'oidc-provider';
+import type { Clock } from '../../kernel/clock.ts';
+import { isUuid } from '../../kernel/ids.ts';
+import { RefreshRaceLost } from '../internals.ts';
+import type { Facts } from './facts.ts';
+import { hashId, mayName, mayNameGrant } from './ids.ts';
+import { expiryOf, type ModelAdapter, unsupported } from './model-adapter.ts';
+import type { Database } from './pipeline.ts';
+import { currentCache, settle } from './request-cache.ts';
+
+const MODEL = 'RefreshToken';
+
+const COLUMNS = 'id_hash, grant_id, session_id, user_id, client_id, payload, expires_at';
+
+const UPSERT = {
+  name: 'refresh-upsert',
+  text: `INSERT INTO oidc_refresh_tokens (${COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (id_hash) DO UPDATE SET payload = EXCLUDED.payload, expires_at = EXCLUDED.expires_at`,
+};
+
+const CONSUME = {
+  name: 'refresh-consume',
+  text: `UPDATE oidc_refresh_tokens SET consumed_at = $2
+    WHERE id_hash = $1 AND consumed_at IS NULL RETURNING 1`,
+};
+
+/** Both or neither: a token that was consumed already, or is gone, gets no successor. */
+const ROTATE = {
+  name: 'refresh-rotate',
+  text: `WITH consumed AS (UPDATE oidc_refresh_tokens SET consumed_at = $9
+      WHERE id_hash = $8 AND consumed_at IS NULL RETURNING 1)
+    INSERT INTO oidc_refresh_tokens (${COLUMNS})
+    SELECT $1, $2, $3::uuid, $4::uuid, $5, $6::json, $7 FROM consumed RETURNING 1`,
+};
+
+const DESTROY = {
+  name: 'refresh-destroy',
+  text: 'DELETE FROM oidc_refresh_tokens WHERE id_hash = $1',
+};
+
+/** Locks in the order of keys, like every revocation; see features/session/grants.ts. */
+const REVOKE = {
+  name: 'refresh-revoke',
+  text: `DELETE FROM oidc_refresh_tokens WHERE id_hash IN (
+    SELECT id_hash FROM oidc_refresh_tokens WHERE grant_id = $1 ORDER BY id_hash FOR UPDATE)`,
+};
+
+function toValues(id: string, payload: AdapterPayload, expiresAt: Date | 'infinity'): unknown[] {
+  const { jti: _jti, consumed: _consumed, ...kept } = payload;
+  const { grantId, sessionUid, accountId, clientId } = kept;
+  if (!mayNameGrant(grantId)) throw new errors.InvalidGrant('the refresh token has no grant');
+  return [
+    hashId(id),
+    grantId,
+    isUuid(sessionUid) ? sessionUid : null,
+    isUuid(accountId) ? accountId : null,
+    clientId,
+    JSON.stringify(kept),
+    expiresAt,
+  ];
+}
+
+/**
+ * Refresh tokens. A refresh costs one read and one write: `find` brings grant,
+ * session and user along, and `consume` waits for the successor that the engine
+ * saves next, so that both are one statement. Where none follows, the request's
+ * end writes it (`runWithRequestCache`); outside a request it is written at once.
+ * The engine's event `refresh_token.consumed` therefore comes before the fact.
+ */
+export function createRefreshTokenAdapter(deps: {
+  pool: Database;
+  clock: Clock;
+  facts: Facts;
+}): ModelAdapter {
+  const { pool, clock, facts } = deps;
+
+  async function consumeNow(hash: Buffer, at: Date): Promise<void> {
+    const { rowCount } = await pool.query({ ...CONSUME, values: [hash, at] });
+    if (rowCount === 0) throw new RefreshRaceLost('the refresh token was used before');
+  }
+
+  async function rotate(values: unknown[], hash: string, at: Date): Promise<void> {
+    const all = [...values, Buffer.from(hash, 'hex'), at];
+    const { rowCount } = await pool.query({ ...ROTATE, values: all });
+    if (rowCount === 0) throw new RefreshRaceLost('the refresh token was used before');
+  }
+
+  return {
+    ...unsupported(MODEL),
+    async find(id) {
+      if (!mayName(MODEL, id)) return undefined;
+      await settle(currentCache(), 'refresh-consume');
+      const hash = hashId(id);
+      const row = await facts.refreshToken(hash);
+      if (!row) return undefined;
+      currentCache()?.owners.set(hash.toString('hex'), row.grant_id);
+      const consumed = row.consumed_at && Math.floor(row.consumed_at.getTime() / 1000);
+      return { ...JSON.parse(row.payload), jti: id, ...(consumed && { consumed }) };
+    },
+    async upsert(id, payload, expiresIn) {
+      const values = toValues(id, payload, expiryOf(payload, expiresIn, clock));
+      const cache = currentCache();
+      const consuming = cache?.consuming;
+      if (cache && consuming && consuming.grantId === payload.grantId) {
+        cache.deferred.delete('refresh-consume');
+        cache.consuming = undefined;
+        return rotate(values, consuming.hash, consuming.at);
+      }
+      await settle(cache, 'refresh-consume');
+      await pool.query({ ...UPSERT, values });
+    },
+    async consume(id) {
+      const hash = hashId(id);
+      const at = new Date(clock.now());
+      const cache = currentCache();
+      if (!cache) return consumeNow(hash, at);
+      await settle(cache, 'refresh-consume');
+      const hex = hash.toString('hex');
+      cache.consuming = { hash: hex, grantId: cache.owners.get(hex), at };
+      cache.deferred.set('refresh-consume', () => {
+        cache.consuming = undefined;
+        return consumeNow(hash, at);
+      });
+    },
+    async destroy(id) {
+      await settle(currentCache(), 'refresh-consume');
+      await pool.query({ ...DESTROY, values: [hashId(id)] });
+    },
+    async revokeByGrantId(grantId) {
+      if (!mayNameGrant(grantId)) return;
+      await settle(currentCache(), 'refresh-consume');
+      // A rotation in flight may add a successor that this statement does not see: until none is left.
+      for (let isLeft = true; isLeft; ) {
+        const { rowCount } = await pool.query({ ...REVOKE, values: [grantId] });
+        isLeft = rowCount !== 0;
+      }
+    },
+  };
+}

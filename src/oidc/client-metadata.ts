@@ -1,0 +1,32 @@
+import { errors, type Provider } from 'oidc-provider';
+import type { ClientMetadata } from '../features/client/index.ts';
+import { AppError } from '../kernel/errors.ts';
+
+/** A member of the engine's Client that its types leave out. */
+interface Validator {
+  validate(metadata: ClientMetadata): Promise<void>;
+}
+
+/** The metadata member that a message of the engine begins with. */
+const memberOf = (message: string): string => /^([a-z_]+)\b/.exec(message)?.[1] ?? '';
+
+/**
+ * Validates registration metadata by the engine itself, which is what will use it.
+ * @throws AppError IDENT_VALIDATION naming the member that is wrong
+ */
+export async function validateClientMetadata(
+  provider: Provider,
+  metadata: ClientMetadata,
+): Promise<void> {
+  try {
+    await (provider.Client as unknown as Validator).validate(metadata);
+  } catch (error) {
+    if (!(error instanceof errors.OIDCProviderError)) throw error;
+    const message = error.error_description ?? error.message;
+    throw new AppError('IDENT_VALIDATION', {
+      detail: message,
+      errors: [{ path: `metadata.${memberOf(message)}`, message }],
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,53 @@
+import { describeUser, type User } from '../features/user/index.ts';
+import type { PageModels } from '../pages/index.ts';
+import type { DescribeScope } from '../web/page-renderer.ts';
+import { openidScopes } from './resources.ts';
+import { clientName } from './sign-in-page.ts';
+import { type Step, toMissingConsent } from './step.ts';
+
+/** A link of the client's own; only the web, never `javascript:` or `data:`. */
+function webUrl(value: unknown): string | null {
+  if (typeof value !== 'string' || !URL.canParse(value)) return null;
+  return /^https?:$/.test(new URL(value).protocol) ? value : null;
+}
+
+/** Where the person goes next: the host of the redirect URI of this very request. */
+function hostOf(redirectUri: unknown): string | null {
+  const url = webUrl(redirectUri);
+  return url ? new URL(url).host : null;
+}
+
+/** The consent page for what is missing: scopes of OpenID Connect first, then those of each API. */
+export function toConsentModel(
+  step: Step,
+  user: User,
+  describe: DescribeScope,
+): PageModels['consent'] {
+  const { interaction, client, csrfToken } = step;
+  const { metadata } = client;
+  const missing = toMissingConsent(interaction);
+  const own = new Set([...missing.oidcScopes, ...Object.values(missing.resourceScopes).flat()]);
+  const openid = openidScopes.filter((scope) => own.has(scope));
+  const resources = Object.entries(missing.resourceScopes)
+    .map(([name, scopes]) => ({
+      name,
+      scopes: scopes.filter((scope) => !openidScopes.includes(scope)),
+    }))
+    .filter(({ scopes }) => scopes.length > 0);
+  return {
+    action: `/interaction/${interaction.uid}/consent`,
+    csrfToken,
+    client: {
+      name: clientName(metadata),
+      host: hostOf(interaction.params.redirect_uri),
+      logoUri: webUrl(metadata.logo_uri),
+      clientUri: webUrl(metadata.client_uri),
+      policyUri: webUrl(metadata.policy_uri),
+      tosUri: webUrl(metadata.tos_uri),
+    },
+    account: describeUser(user),
+    scopes: openid.filter((scope) => scope !== 'offline_access').map(describe),
+    resources: resources.map(({ name, scopes }) => ({ name, scopes: scopes.map(describe) })),
+    offlineAccess: own.has('offline_access'),
+  };
+}

@@ -1,0 +1,106 @@
+import type { Redis } from 'ioredis';
+import type { Knex } from 'knex';
+import type { Adapter, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Config } from '../config.ts';
+import type { ClientService } from '../features/client/index.ts';
+import type { SessionService } from '../features/session/index.ts';
+import type { TenantService } from '../features/tenant/index.ts';
+import type { UserService } from '../features/user/index.ts';
+import type { Revocations } from '../infra/revocations.ts';
+import type { Sealer } from '../infra/sealing.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { createAdapterFactory, type Pipeline, takeUser } from './adapter/index.ts';
+import { mayHoldTokens, type TenantAccount, toAccount } from './claims.ts';
+import { guardAdapters, orUnavailable } from './dependency-errors.ts';
+import type { HostedPages } from './engine-pages.ts';
+import { createEngineHost, type EngineHost } from './host.ts';
+import { loadSigningKeys } from './keys.ts';
+import { type EngineEvents, listen } from './listeners.ts';
+import { buildProvider } from './provider.ts';
+import type { Restarts } from './restarts.ts';
+
+export interface EngineDeps {
+  config: Config;
+  clock: Clock;
+  knex: Knex;
+  pipeline: Pick<Pipeline, 'reads' | 'writes'>;
+  redis: Redis;
+  sealer: Sealer;
+  revocations: Revocations;
+  clients: ClientService;
+  sessions: SessionService;
+  tenants: TenantService;
+  users: UserService;
+  pages: HostedPages;
+  restarts: Restarts;
+  /** Keys that sign cookies, newest first. */
+  cookieKeys: string[];
+  events: EngineEvents;
+  onError(error: unknown): void;
+  /** Wraps the engine's storage; race tests slow it down. */
+  wrapAdapter?: ((factory: (model: string) => Adapter) => (model: string) => Adapter) | undefined;
+}
+
+/** The parameters of the authorization request, those without a value left out. */
+function toPlainParams(ctx: KoaContextWithOIDC): Record<string, unknown> {
+  const params = ctx.oidc.params as { toPlainObject(): Record<string, unknown> } | undefined;
+  return params?.toPlainObject() ?? {};
+}
+
+/** The engine's one page that it asks nobody for is replaced by ours. */
+const withHostedForms = (host: EngineHost, pages: HostedPages): EngineHost => ({
+  ...host,
+  async middleware(ctx, next) {
+    await host.middleware(ctx, next);
+    await pages.replaceForm(ctx);
+  },
+});
+
+/** An account that may hold tokens; the row that the request has read already, if it has. */
+export const createFindAccount =
+  (users: Pick<UserService, 'findAccount'>) =>
+  async (accountId: string): Promise<TenantAccount | undefined> => {
+    const found = takeUser(accountId) ?? (await users.findAccount(accountId));
+    return found && mayHoldTokens(found.user) ? toAccount(found.user, found.tenantIds) : undefined;
+  };
+
+/** The engine with its storage, keys and pages, in a host that swaps it when keys change. */
+export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
+  const { config, clients, sessions } = deps;
+  const findAccount = createFindAccount(deps.users);
+  const factory = createAdapterFactory({
+    ...deps,
+    pool: deps.pipeline.writes,
+    reads: deps.pipeline.reads,
+    findClient: async (clientId) => (await clients.find(clientId))?.metadata,
+  });
+  const adapter = guardAdapters(deps.wrapAdapter ? deps.wrapAdapter(factory) : factory);
+  const onReplay = async (token: InstanceType<Provider['RefreshToken']>): Promise<void> => {
+    deps.events.refreshReplayed(token.accountId);
+    await orUnavailable(() => sessions.replayDetected(token));
+  };
+  const host = await createEngineHost({
+    loadKeys: () => loadSigningKeys(deps),
+    build(keys) {
+      const engine = buildProvider({
+        config,
+        keys,
+        cookieKeys: deps.cookieKeys,
+        adapter,
+        clients: { find: (clientId) => orUnavailable(() => clients.find(clientId)) },
+        tenants: deps.tenants,
+        findAccount: (accountId) => orUnavailable(() => findAccount(accountId)),
+        pages: deps.pages,
+        revocations: deps.revocations,
+        onReplay,
+        onInteraction: (ctx, uid) =>
+          orUnavailable(() => deps.restarts.remember(uid, toPlainParams(ctx))),
+      });
+      listen(engine.provider, deps.events);
+      return engine;
+    },
+    onSwap: (keys) => deps.events.keysSwapped(keys.map((key) => key.kid)),
+    onError: deps.onError,
+  });
+  return withHostedForms(host, deps.pages);
+}

@@ -1,0 +1,215 @@
+/**
+ * Every deviation from upstream oidc-provider, in one file. The version is
+ * pinned exactly; each patch fails loudly when what it patches has moved.
+ */
+
+import type { Middleware } from 'koa';
+import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import discovery from 'oidc-provider/lib/actions/discovery.js';
+import { handler as refreshTokenHandler } from 'oidc-provider/lib/actions/grants/refresh_token.js';
+import introspection from 'oidc-provider/lib/actions/introspection.js';
+import revocation from 'oidc-provider/lib/actions/revocation.js';
+import userinfo from 'oidc-provider/lib/actions/userinfo.js';
+import * as grantHelpers from 'oidc-provider/lib/helpers/grants.js';
+import { newId, newSecret } from '../kernel/ids.ts';
+
+function findStep(stack: Middleware[], name: string): number {
+  const index = stack.findIndex((step) => step.name === name);
+  if (index === -1) throw new Error(`oidc-provider no longer has the step ${name}`);
+  return index;
+}
+
+/**
+ * Upstream refuses structured tokens at introspection and revocation, because
+ * it does not store them. Ours are verified by signature and looked up in the
+ * revocation set (see access-tokens.ts), so that refusal is taken out.
+ */
+for (const stack of [introspection, revocation]) {
+  stack.splice(findStep(stack, 'rejectStructuredTokens'), 1);
+}
+
+/** Audiences whose tokens userinfo takes beside those without one; set by `allowUserinfoAudience`. */
+const userinfoAudiences = new Set<string>();
+
+/** Lets tokens for the platform's own resource server open userinfo, as upstream does for opaque ones. */
+export const allowUserinfoAudience = (audience: string): void => {
+  userinfoAudiences.add(audience);
+};
+
+userinfo[findStep(userinfo, 'validateAudience')] = function validateAudience(ctx, next) {
+  const { aud } = (ctx as KoaContextWithOIDC).oidc.entities.AccessToken ?? {};
+  if (aud !== undefined && !(typeof aud === 'string' && userinfoAudiences.has(aud))) {
+    throw new errors.InvalidToken('token audience prevents accessing the userinfo endpoint');
+  }
+  return next();
+};
+
+/** Members of the engine's ID token that its types leave out. */
+interface PatchableIdToken {
+  prototype: { scope?: string; ctx?: KoaContextWithOIDC; payload(): Promise<unknown> };
+}
+
+/**
+ * Upstream puts the claims of scopes into the ID token where the access token
+ * has an audience, as such a token does not open its userinfo. Ours does, so the
+ * claims are asked for there (OpenID Connect Core 5.4), whatever the format.
+ */
+export function patchIdTokens(provider: Provider): void {
+  const { prototype } = provider.IdToken as unknown as PatchableIdToken;
+  const { payload } = prototype;
+  prototype.payload = function payloadWithoutScopeClaims() {
+    const aud = this.ctx?.oidc.entities.AccessToken?.aud;
+    const isUserinfo = this.ctx?.oidc.route === 'userinfo';
+    if (!isUserinfo && typeof aud === 'string' && userinfoAudiences.has(aud)) this.scope = 'openid';
+    return payload.call(this);
+  };
+}
+
+/**
+ * The discovery document of an engine, without a request: it is the same for
+ * every request that reaches the issuer by its own host.
+ */
+export async function renderDiscovery(provider: Provider): Promise<Record<string, unknown>> {
+  const ctx: { oidc: object; body?: Record<string, unknown> } = {
+    oidc: {
+      provider,
+      issuer: provider.issuer,
+      urlFor: (name: string) => provider.urlFor(name),
+    },
+  };
+  await discovery(ctx as never, async () => {});
+  if (!ctx.body) throw new Error('oidc-provider rendered no discovery document');
+  return ctx.body;
+}
+
+/** Prefixes of opaque bearer values: they name the kind for secret scanners and spare look-ups. */
+export const TOKEN_PREFIX = {
+  AccessToken: 'gha_',
+  ClientCredentials: 'ghc_',
+  RefreshToken: 'ghr_',
+} as const;
+
+interface TokenLike {
+  grantId?: string;
+  resourceServer?: { accessTokenFormat?: string };
+}
+
+/** Members of the engine's models that its types leave out. */
+interface PatchableModel {
+  IN_PAYLOAD: string[];
+  instantiate(payload?: { uid?: string }): { uid: string };
+  prototype: {
+    generateTokenId(this: TokenLike): string;
+    sidFor(this: { uid: string }, clientId: string, value?: string): string | undefined;
+  };
+}
+
+const patchable = (model: unknown): PatchableModel => model as PatchableModel;
+
+/**
+ * The id of a token. Of a JWT it is public: it begins with the id of the grant
+ * that it belongs to, so that ending the grant reaches tokens already out.
+ */
+function tokenId(token: TokenLike, prefix: string): string {
+  if (token.resourceServer?.accessTokenFormat !== 'jwt') return prefix + newSecret();
+  return [token.grantId, newSecret(16)].filter(Boolean).join('.');
+}
+
+/** The grant named in the id of a JWT access token, if it belongs to one. */
+export const grantIdOf = (jti: string): string | undefined =>
+  jti.includes('.') ? jti.slice(0, jti.indexOf('.')) : undefined;
+
+/** Ids that we choose: prefixed tokens, UUIDv7 sessions and grants, one `sid` for all clients. */
+export function patchIdentifiers(provider: Provider): void {
+  for (const kind of Object.keys(TOKEN_PREFIX) as (keyof typeof TOKEN_PREFIX)[]) {
+    const { prototype } = patchable(provider[kind]);
+    const { generateTokenId } = prototype;
+    prototype.generateTokenId = function generateOurTokenId() {
+      // Upstream's notes the token's format as it goes; its id is not used.
+      generateTokenId.call(this);
+      return tokenId(this, TOKEN_PREFIX[kind]);
+    };
+  }
+  patchable(provider.Grant).prototype.generateTokenId = newId;
+
+  const Session = patchable(provider.Session);
+  const { instantiate } = Session;
+  Session.instantiate = function instantiateWithUuid(payload) {
+    const session = instantiate.call(this, payload);
+    if (!payload?.uid) session.uid = newId();
+    return session;
+  };
+  // Upstream draws a `sid` for each client. One for all equals the access token's `sid`, so
+  // that a client, a gateway and a logout token name the session alike.
+  const { sidFor } = Session.prototype;
+  Session.prototype.sidFor = function sidForAll(clientId, value) {
+    return sidFor.call(this, clientId, value === undefined ? undefined : this.uid);
+  };
+}
+
+/** Adds the acting tenant (`tid`) to what a grant stores. */
+export function patchGrantPayload(provider: Provider): void {
+  const Grant = patchable(provider.Grant);
+  const members = [...Grant.IN_PAYLOAD, 'tid'];
+  Object.defineProperty(Grant, 'IN_PAYLOAD', { get: () => members });
+}
+
+/**
+ * Wraps the refresh_token grant: `onReplay` is told of a token that was used
+ * before, or lost the race for its one use, before the error goes out.
+ */
+export function patchRefreshGrant(
+  provider: Provider,
+  onReplay: (token: InstanceType<Provider['RefreshToken']>) => Promise<void>,
+): void {
+  const helpers = Object.fromEntries(
+    Object.entries(grantHelpers).map(([name, helper]) => [name, helper.bind(undefined, provider)]),
+  );
+  provider.registerGrantType(
+    'refresh_token',
+    async (ctx) => {
+      try {
+        await refreshTokenHandler(provider, helpers, ctx);
+      } catch (error) {
+        const { RotatedRefreshToken, RefreshToken } = ctx.oidc.entities;
+        const token = RotatedRefreshToken ?? RefreshToken;
+        if (token && (token.consumed || error instanceof RefreshRaceLost)) await onReplay(token);
+        throw error;
+      }
+    },
+    ['refresh_token', 'scope', 'resource', 'authorization_details'],
+    ['resource'],
+  );
+}
+
+/** Members of the engine's codes that its types leave out. */
+interface PatchableCode {
+  prototype: { grantId?: string; consume(): Promise<void> };
+}
+
+/**
+ * Upstream revokes the grant of a code that it finds used. A code that loses the
+ * race for its one use was used twice as well (RFC 6749 4.1.2): whichever of the
+ * two was the thief's, neither keeps its tokens.
+ */
+export function patchCodeConsumption(provider: Provider): void {
+  const { prototype } = provider.AuthorizationCode as unknown as PatchableCode;
+  const { consume } = prototype;
+  prototype.consume = async function consumeOrRevoke() {
+    try {
+      await consume.call(this);
+    } catch (error) {
+      if (error instanceof errors.InvalidGrant && this.grantId) {
+        await Promise.all([
+          provider.AccessToken.revokeByGrantId(this.grantId),
+          provider.RefreshToken.revokeByGrantId(this.grantId),
+          provider.Grant.adapter.destroy(this.grantId),
+        ]);
+      }
+      throw error;
+    }
+  };
+}
+
+/** Thrown by the adapter when another request has used the refresh token in the meantime. */
+export class RefreshRaceLost extends errors.InvalidGrant {}

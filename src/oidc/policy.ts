@@ -1,0 +1,75 @@
+import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import type { StoredClient } from '../features/client/index.ts';
+import type { TenantService } from '../features/tenant/index.ts';
+import type { TenantAccount } from './claims.ts';
+
+const { Check, base } = interactionPolicy;
+
+/** What a policy needs to know about clients and tenants. */
+export interface PolicyDeps {
+  tenants: Pick<TenantService, 'findByName' | 'find'>;
+  findClient(clientId: string): Promise<StoredClient | undefined>;
+}
+
+/**
+ * The tenant that an authorization acts in: that of a tenant's client; for a
+ * platform client the one the request names, else the user's home.
+ * @returns undefined when the user does not belong to it
+ */
+export async function findActingTenant(
+  ctx: KoaContextWithOIDC,
+  deps: PolicyDeps,
+): Promise<string | undefined> {
+  const account = ctx.oidc.account as TenantAccount | undefined;
+  const client = ctx.oidc.client && (await deps.findClient(ctx.oidc.client.clientId));
+  if (!account || !client) return undefined;
+  const wanted = await findWantedTenant(client, ctx.oidc.params?.tenant, deps);
+  if (wanted === null) return account.user.tenantId;
+  return wanted && account.tenantIds.includes(wanted) ? wanted : undefined;
+}
+
+/** The tenant that a request is for: null when it leaves it open, undefined when there is no such. */
+export async function findWantedTenant(
+  client: StoredClient,
+  parameter: unknown,
+  deps: PolicyDeps,
+): Promise<string | null | undefined> {
+  const owner = await deps.tenants.find(client.tenantId);
+  if (owner && !owner.isPlatform) return owner.id;
+  if (typeof parameter !== 'string' || parameter === '') return null;
+  return (await deps.tenants.findByName(parameter))?.id;
+}
+
+/**
+ * The prompts of an authorization: upstream's, and two reasons more to ask for
+ * a sign-in: the account may no longer hold tokens, or is not of the tenant.
+ */
+export function createPolicy(deps: PolicyDeps): interactionPolicy.DefaultPolicy {
+  const policy = base();
+  const login = policy.get('login');
+  login?.checks.add(
+    new Check('account_gone', 'End-User authentication is required', 'login_required', (ctx) =>
+      ctx.oidc.session?.accountId && !ctx.oidc.account
+        ? Check.REQUEST_PROMPT
+        : Check.NO_NEED_TO_PROMPT,
+    ),
+  );
+  login?.checks.add(
+    new Check('tenant', 'the account is not of this tenant', 'login_required', async (ctx) =>
+      ctx.oidc.account && !(await findActingTenant(ctx, deps))
+        ? Check.REQUEST_PROMPT
+        : Check.NO_NEED_TO_PROMPT,
+    ),
+  );
+  const consent = policy.get('consent');
+  // A native first-party app is ours: asking consent for it would teach people to click through.
+  const native = consent?.checks.get('native_client_prompt');
+  if (native) {
+    const { check } = native;
+    native.check = async (ctx) => {
+      const client = ctx.oidc.client && (await deps.findClient(ctx.oidc.client.clientId));
+      return client?.isFirstParty ? Check.NO_NEED_TO_PROMPT : check(ctx);
+    };
+  }
+  return policy;
+}

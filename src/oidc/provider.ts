@@ -1,0 +1,249 @@
+import {
+  type Adapter,
+  type Client,
+  type Configuration,
+  errors,
+  type KoaContextWithOIDC,
+  Provider,
+} from 'oidc-provider';
+import type { Config } from '../config.ts';
+import type { ClientService, StoredClient } from '../features/client/index.ts';
+import type { TenantService } from '../features/tenant/index.ts';
+import {
+  type AccessTokenVerifier,
+  createAccessTokenVerifier,
+  patchAccessTokens,
+  type RevocationCheck,
+} from './access-tokens.ts';
+import { scopeClaims, type TenantAccount } from './claims.ts';
+import { type ClientLookup, createClientLookup } from './client-lookup.ts';
+import { loadGrant } from './grants.ts';
+import {
+  allowUserinfoAudience,
+  patchCodeConsumption,
+  patchGrantPayload,
+  patchIdentifiers,
+  patchIdTokens,
+  patchRefreshGrant,
+} from './internals.ts';
+import type { SigningKey } from './keys.ts';
+import { createPolicy } from './policy.ts';
+import { findResourceServer, openidScopes, platformResource, platformScopes } from './resources.ts';
+import { PooledSigningKey } from './signing-key.ts';
+import { extraTokenClaims } from './token-claims.ts';
+import { createTtl } from './ttl.ts';
+
+/** The pages that the engine asks for; `pages.ts` implements them. */
+export interface EnginePages {
+  renderError: NonNullable<Configuration['renderError']>;
+  logoutSource(ctx: KoaContextWithOIDC, form: string): Promise<void>;
+  postLogoutSuccessSource(ctx: KoaContextWithOIDC): Promise<void>;
+}
+
+export interface ProviderDeps {
+  config: Config;
+  keys: SigningKey[];
+  cookieKeys: string[];
+  adapter: (model: string) => Adapter;
+  clients: Pick<ClientService, 'find'>;
+  tenants: TenantService;
+  findAccount(accountId: string): Promise<TenantAccount | undefined>;
+  pages: EnginePages;
+  revocations: RevocationCheck & {
+    /** Ends one access token until it would have expired; `exp` in seconds since the epoch. */
+    revokeToken(token: { jti: string; exp: number }): Promise<void>;
+  };
+  /** Told of a refresh token that was used twice: ends its session and grant. */
+  onReplay(token: InstanceType<Provider['RefreshToken']>): Promise<void>;
+  /** Told of each interaction when it starts, so that an expired one can start again. */
+  onInteraction(ctx: KoaContextWithOIDC, uid: string): Promise<void>;
+}
+
+const isHttps = (config: Config): boolean => config.ISSUER.startsWith('https:');
+
+/** Cookie names: `__Host-` where it is allowed, over HTTPS (ASVS 3.3.1). */
+function cookieNames(config: Config) {
+  const prefix = isHttps(config) ? '__Host-' : '';
+  return {
+    session: `${prefix}gh_session`,
+    // These two are bound to a path, which `__Host-` forbids.
+    interaction: isHttps(config) ? '__Secure-gh_interaction' : 'gh_interaction',
+    resume: isHttps(config) ? '__Secure-gh_resume' : 'gh_resume',
+  };
+}
+
+/**
+ * Whether a token's client and person may still hold tokens, and the person is
+ * still of the tenant that it acts in; the engine looks at its grant only.
+ */
+async function isStillHeld(
+  token: { clientId?: string | undefined; accountId?: string | undefined; extra?: unknown },
+  { clients, findAccount }: Pick<ProviderDeps, 'clients' | 'findAccount'>,
+): Promise<boolean> {
+  const { clientId, accountId } = token;
+  if (clientId === undefined || !(await clients.find(clientId))) return false;
+  if (accountId === undefined) return true;
+  const account = await findAccount(accountId);
+  const { tid } = (token.extra ?? {}) as { tid?: string };
+  return account !== undefined && (tid === undefined || account.tenantIds.includes(tid));
+}
+
+function createFeatures(deps: ProviderDeps): NonNullable<Configuration['features']> {
+  const { config, pages } = deps;
+  const resource = platformResource(config.ISSUER);
+  return {
+    devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
+    introspection: {
+      enabled: true,
+      // A public client proves nothing, so it may ask about its own tokens only.
+      allowedPolicy: async (_ctx, client, token) =>
+        (client.clientAuthMethod !== 'none' || token.clientId === client.clientId) &&
+        (await isStillHeld(token, deps)),
+    },
+    revocation: {
+      enabled: true,
+      allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+    },
+    rpInitiatedLogout: {
+      enabled: true,
+      logoutSource: pages.logoutSource,
+      postLogoutSuccessSource: pages.postLogoutSuccessSource,
+    },
+    backchannelLogout: { enabled: true },
+    dPoP: { enabled: false },
+    pushedAuthorizationRequests: { enabled: false },
+    externalSigningSupport: { enabled: true, ack: 'experimental-01' },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: (_ctx, _client, oneOf) =>
+        oneOf ?? (config.ACCESS_TOKEN_FORMAT === 'jwt' ? resource : []),
+      getResourceServerInfo: (_ctx, indicator, client) =>
+        findResourceServer(indicator, {
+          issuer: config.ISSUER,
+          alg: config.SIGNING_ALG,
+          registeredScope: client.scope,
+        }),
+      useGrantedResource: () => true,
+    },
+  };
+}
+
+/** Seconds that a client assertion may live, with a minute for clocks that differ. */
+const LONGEST_ASSERTION = 5 * 60 + 60;
+
+/**
+ * An assertion's `jti` is remembered until it expires: one that lives for years
+ * would fill the store, or be usable again once forgotten (CVE-2025-2559).
+ */
+function assertShortLived({ exp }: { exp?: unknown }): void {
+  if (typeof exp !== 'number' || exp > Date.now() / 1000 + LONGEST_ASSERTION) {
+    throw new errors.InvalidClientAuth('the client assertion must expire within five minutes');
+  }
+}
+
+/**
+ * Whether scripts of an origin may read answers meant for a client: where one of
+ * its redirect URIs lies, and only a client that keeps no secret in a browser.
+ */
+function mayReadFrom(ctx: KoaContextWithOIDC, origin: string, client: Client): boolean {
+  if (origin === 'null') return false;
+  if (ctx.oidc.route !== 'userinfo' && client.clientAuthMethod !== 'none') return false;
+  return (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin);
+}
+
+function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): Configuration {
+  const { config } = deps;
+  const findClient = (clientId: string): Promise<StoredClient | undefined> =>
+    deps.clients.find(clientId);
+  const policyDeps = { tenants: deps.tenants, findClient };
+  return {
+    adapter: deps.adapter,
+    jwks: { keys: deps.keys.map((key) => new PooledSigningKey(key)) },
+    acrValues: ['urn:gatehouse:acr:1fa'],
+    assertJwtClientAuthClaimsAndHeader: async (_ctx, claims) => assertShortLived(claims),
+    claims: scopeClaims,
+    clientBasedCORS: mayReadFrom,
+    scopes: [...openidScopes, ...platformScopes],
+    clientDefaults: {
+      grant_types: ['authorization_code'],
+      id_token_signed_response_alg: config.SIGNING_ALG,
+      response_types: ['code'],
+      token_endpoint_auth_method: 'client_secret_basic',
+    },
+    responseTypes: ['code'],
+    clientAuthMethods: [
+      'client_secret_basic',
+      'client_secret_post',
+      'client_secret_jwt',
+      'private_key_jwt',
+      'none',
+    ],
+    pkce: { required: () => true },
+    cookies: {
+      keys: deps.cookieKeys,
+      names: cookieNames(config),
+      long: { signed: true, httpOnly: true, sameSite: 'lax', secure: isHttps(config), path: '/' },
+      short: { signed: true, httpOnly: true, sameSite: 'lax', secure: isHttps(config) },
+    },
+    discovery: {
+      ui_locales_supported: ['en', 'vi'],
+      claim_types_supported: ['normal'],
+    },
+    extraParams: ['tenant'],
+    extraTokenClaims: (ctx, token) => extraTokenClaims(ctx, token, lookup.storedOf),
+    features: createFeatures(deps),
+    findAccount: async (_ctx, accountId) => deps.findAccount(accountId),
+    interactions: {
+      policy: createPolicy(policyDeps),
+      url: async (ctx, interaction) => {
+        await deps.onInteraction(ctx, interaction.uid);
+        return `/interaction/${interaction.uid}`;
+      },
+    },
+    issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    loadExistingGrant: (ctx) => loadGrant(ctx, policyDeps),
+    renderError: deps.pages.renderError,
+    rotateRefreshToken: () => true,
+    routes: {
+      authorization: '/authorize',
+      end_session: '/logout',
+      introspection: '/introspect',
+      jwks: '/.well-known/jwks.json',
+      revocation: '/revoke',
+      token: '/token',
+      userinfo: '/userinfo',
+    },
+    ttl: createTtl(config),
+  } satisfies Configuration;
+}
+
+export interface Engine {
+  provider: Provider;
+  verifier: AccessTokenVerifier;
+}
+
+/**
+ * Builds the engine: the only `new Provider` of the project. It closes over its
+ * issuer and keys and holds no other state, so that it is rebuilt and swapped
+ * when keys change, and several may serve several issuers.
+ */
+export function buildProvider(deps: ProviderDeps): Engine {
+  const lookup = createClientLookup(deps.clients);
+  const provider = new Provider(deps.config.ISSUER, createConfiguration(deps, lookup));
+  provider.proxy = true;
+  const verifier = createAccessTokenVerifier({
+    issuer: deps.config.ISSUER,
+    keys: deps.keys,
+    revocations: deps.revocations,
+  });
+  allowUserinfoAudience(platformResource(deps.config.ISSUER));
+  patchIdentifiers(provider);
+  patchIdTokens(provider);
+  patchGrantPayload(provider);
+  lookup.patch(provider);
+  patchAccessTokens(provider, verifier, (token) => deps.revocations.revokeToken(token));
+  patchCodeConsumption(provider);
+  patchRefreshGrant(provider, deps.onReplay);
+  return { provider, verifier };
+}

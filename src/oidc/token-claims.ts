@@ -1,0 +1,52 @@
+import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { StoredClient } from '../features/client/index.ts';
+import type { TenantAccount } from './claims.ts';
+
+/** The grant with the member that we add to it. */
+export interface TenantGrant {
+  /** The tenant that tokens of this grant act in. */
+  tid?: string;
+}
+
+/** How the person was authenticated, as the code or refresh token remembers it. */
+interface AuthenticationSource {
+  amr?: string[];
+  acr?: string;
+  authTime?: number;
+  sessionUid?: string;
+}
+
+/**
+ * The frozen claims that every access token carries beside those of RFC 9068:
+ * `tid`, `tids`, `amr`, and where known `sid`, `auth_time` and `acr`.
+ * @throws InvalidGrant when the person is no longer a member of the acting tenant
+ */
+export async function extraTokenClaims(
+  ctx: KoaContextWithOIDC,
+  token: { kind: string },
+  storedOf: (client: Client) => Promise<StoredClient | undefined>,
+): Promise<Record<string, unknown>> {
+  if (token.kind === 'ClientCredentials') {
+    const client = ctx.oidc.client && (await storedOf(ctx.oidc.client));
+    return { tid: client?.tenantId, tids: client ? [client.tenantId] : [], amr: [] };
+  }
+  const { entities } = ctx.oidc;
+  const account = ctx.oidc.account as TenantAccount | undefined;
+  const source = (entities.RefreshToken ??
+    entities.AuthorizationCode ??
+    {}) as AuthenticationSource;
+  const grant = entities.Grant as TenantGrant | undefined;
+  const tid = grant?.tid ?? account?.user.tenantId;
+  // Whoever has left the tenant since must not go on acting in it.
+  if (account && tid !== undefined && !account.tenantIds.includes(tid)) {
+    throw new errors.InvalidGrant('the account is no longer a member of this tenant');
+  }
+  return {
+    tid,
+    tids: account?.tenantIds ?? [],
+    amr: source.amr ?? [],
+    ...(source.sessionUid === undefined ? {} : { sid: source.sessionUid }),
+    ...(source.authTime === undefined ? {} : { auth_time: source.authTime }),
+    ...(source.acr === undefined ? {} : { acr: source.acr }),
+  };
+}

@@ -1,0 +1,36 @@
+export { type Asset, assetPath, assets } from './assets.ts';
+export { brandStylesheet } from './brand-colour.ts';
+export { webUrl } from './html.ts';
+export { type LocaleWishes, negotiateLocale } from './locale.ts';
+export {
+  docsLabels,
+  type ErrorKind,
+  errorKinds,
+  errorMessageIds,
+  knownScopes,
+  onwardLabels,
+  scopeLine,
+  signInErrors,
+  signInFieldErrors,
+} from './message-ids.ts';
+export { createPages } from './pages.ts';
+export type {
+  Account,
+  Brand,
+  ConsentModel,
+  ContinueModel,
+  ErrorModel,
+  Frame,
+  LandingModel,
+  Locale,
+  LogoutModel,
+  MessageValues,
+  NotFoundModel,
+  PageModels,
+  PageName,
+  Pages,
+  PagesOptions,
+  ScopeLine,
+  SignedOutModel,
+  SignInModel,
+} from './types.ts';

@@ -1,0 +1,77 @@
+import type { Locale, Pages, ScopeLine } from './types.ts';
+
+/** Error pages there are words for: `error.<kind>.title` and `error.<kind>.detail`. */
+export const errorKinds = [
+  'expired',
+  'cookies',
+  'invalid-request',
+  'unknown-client',
+  'redirect-uri',
+  'access-denied',
+  'rate-limited',
+  'locked',
+  'csrf',
+  'unavailable',
+  'server-error',
+] as const;
+
+export type ErrorKind = (typeof errorKinds)[number];
+
+/** Labels for the way on from an error page. */
+export const onwardLabels = [
+  'error.onward.restart',
+  'error.onward.retry',
+  'error.onward.back',
+  'error.onward.home',
+] as const;
+
+/** What can be wrong with a sign-in as a whole. `rate-limited` and `locked` take `minutes`. */
+export const signInErrors = [
+  'sign-in.error.invalid-credentials',
+  'sign-in.error.rate-limited',
+  'sign-in.error.locked',
+  'sign-in.error.busy',
+  'sign-in.error.unavailable',
+] as const;
+
+/** What can be wrong with one field of the sign-in form. */
+export const signInFieldErrors = [
+  'sign-in.field.identifier-required',
+  'sign-in.field.identifier-too-long',
+  'sign-in.field.password-required',
+  'sign-in.field.password-too-long',
+] as const;
+
+/** Labels for links to documentation on the front page. */
+export const docsLabels = [
+  'landing.docs.guide',
+  'landing.docs.api',
+  'landing.docs.operations',
+] as const;
+
+/** Scopes there are words for. */
+export const knownScopes = [
+  'openid',
+  'profile',
+  'email',
+  'phone',
+  'address',
+  'offline_access',
+] as const;
+
+/** Title and detail of an error page. `rate-limited` takes `seconds`, `locked` `minutes`. */
+export function errorMessageIds(kind: ErrorKind): { titleId: string; detailId: string } {
+  return { titleId: `error.${kind}.title`, detailId: `error.${kind}.detail` };
+}
+
+/** A scope in words; one we do not know is shown as it is. */
+export function scopeLine(pages: Pages, locale: Locale, scope: string): ScopeLine {
+  if (!knownScopes.some((known) => known === scope)) {
+    return { scope, title: scope, description: null };
+  }
+  return {
+    scope,
+    title: pages.text(locale, `scope.${scope}.title`),
+    description: pages.text(locale, `scope.${scope}.description`),
+  };
+}

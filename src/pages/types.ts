@@ -1,0 +1,138 @@
+/** Languages the hosted pages speak. */
+export type Locale = 'en' | 'vi';
+
+/** Values a message may take; names come from outside and are hostile by default. */
+export type MessageValues = Record<string, string | number>;
+
+/** Who the page belongs to. `tenantId` is null on pages of the provider itself. */
+export interface Brand {
+  tenantId: string | null;
+  name: string;
+  logoUrl: string | null;
+  /** True when `/assets/brand/<tenantId>.css` exists. */
+  hasColour: boolean;
+}
+
+/** What surrounds every page, whatever its content. */
+export interface Frame {
+  locale: Locale;
+  brand: Brand;
+  languageLinks: { locale: Locale; href: string; current: boolean }[];
+  requestId: string;
+}
+
+export interface Account {
+  name: string;
+  identifier: string;
+}
+
+/** One line of what an app asks for; an empty title falls back to the scope itself. */
+export interface ScopeLine {
+  scope: string;
+  title: string;
+  description: string | null;
+}
+
+export interface LandingModel {
+  signedIn: Account | null;
+  issuer: string;
+  discoveryUrl: string;
+  docsLinks: { href: string; labelId: string }[];
+  demoUrl: string | null;
+}
+
+export interface SignInModel {
+  action: string;
+  csrfToken: string;
+  /** Where the cancel form posts to; null leaves the button out. */
+  cancelAction: string | null;
+  clientName: string | null;
+  identifier: string;
+  organisation: string;
+  /** False leaves the organisation field out; a value still travels as a hidden field. */
+  showOrganisation: boolean;
+  error: { id: string; values?: MessageValues } | null;
+  /** Message ids, `sign-in.field.*`. */
+  fieldErrors: { identifier?: string; password?: string };
+}
+
+export interface ConsentModel {
+  action: string;
+  csrfToken: string;
+  client: {
+    name: string;
+    /** Host of the redirect URI; null for an app on this device. */
+    host: string | null;
+    logoUri: string | null;
+    clientUri: string | null;
+    policyUri: string | null;
+    tosUri: string | null;
+  };
+  account: Account;
+  scopes: ScopeLine[];
+  resources: { name: string; scopes: ScopeLine[] }[];
+  offlineAccess: boolean;
+}
+
+export interface LogoutModel {
+  action: string;
+  csrfField: { name: string; value: string };
+  clientName: string | null;
+  account: Account | null;
+}
+
+/** A form that passes on what the browser carries; it sends itself where scripts run. */
+export interface ContinueModel {
+  action: string;
+  inputs: { name: string; value: string }[];
+}
+
+export interface SignedOutModel {
+  clientName: string | null;
+  returnUrl: string | null;
+  signInUrl: string;
+}
+
+export interface ErrorModel {
+  status: number;
+  titleId: string;
+  detailId: string;
+  values?: MessageValues;
+  onward: { href: string; labelId: string } | null;
+  technical: { error: string; description: string | null } | null;
+}
+
+export interface NotFoundModel {
+  homeUrl: string;
+}
+
+/** Every hosted page and the data it needs. */
+export interface PageModels {
+  landing: LandingModel;
+  'sign-in': SignInModel;
+  consent: ConsentModel;
+  logout: LogoutModel;
+  continue: ContinueModel;
+  'signed-out': SignedOutModel;
+  error: ErrorModel;
+  'not-found': NotFoundModel;
+}
+
+export type PageName = keyof PageModels;
+
+export interface PagesOptions {
+  viewsDir: string | URL;
+  localesDir: string | URL;
+  /** Goes into every asset address as `?v=`. */
+  assetVersion: string;
+  /** Keep compiled templates; off while editing views. */
+  cache: boolean;
+}
+
+export interface Pages {
+  /** The whole HTML document of a page. */
+  render<P extends PageName>(page: P, model: PageModels[P], frame: Frame): string;
+  /** One message as plain text (not HTML). Throws on an unknown id or a missing value. */
+  text(locale: Locale, id: string, values?: MessageValues): string;
+  locales: readonly Locale[];
+}

@@ -1,0 +1,138 @@
+import type { Context } from 'koa';
+import type { TenantService } from '../features/tenant/index.ts';
+import { currentRequest } from '../kernel/current-request.ts';
+import { PAGE_CSP } from '../kernel/http/index.ts';
+import {
+  type Brand,
+  type Frame,
+  type Locale,
+  negotiateLocale,
+  type PageModels,
+  type PageName,
+  type Pages,
+  type ScopeLine,
+  scopeLine,
+} from '../pages/index.ts';
+
+/** The cookie that remembers a language chosen on a page; with its prefix over HTTPS (ASVS 3.3.1). */
+const LOCALE_COOKIE = 'gh_locale';
+
+/** Milliseconds that the choice is remembered. */
+const LOCALE_COOKIE_AGE = 365 * 24 * 3_600_000;
+
+export interface PageContext {
+  /** Whose name, logo and colour the page carries; the platform's by default. */
+  tenantId?: string | null | undefined;
+  /** `ui_locales` of the request (OpenID Connect Core 3.1.2.1). */
+  uiLocales?: string | undefined;
+  status?: number;
+  /** What the address shows is there once only: asked for in another language, it would be gone. */
+  isOnce?: boolean;
+}
+
+/** Policies of pages that need more than every page may; a script only where nothing else will do. */
+const POLICIES: Partial<Record<PageName, string>> = {
+  continue: `${PAGE_CSP}; script-src 'self'`,
+};
+
+/** A scope in words of the page's language. */
+export type DescribeScope = (scope: string) => ScopeLine;
+
+export interface PageRenderer {
+  /**
+   * Renders a page as the response: status, language, branding and headers
+   * included. A model that has scopes in words is made once the language is known.
+   */
+  render<P extends keyof PageModels>(
+    ctx: Context,
+    page: P,
+    model: PageModels[P] | ((describe: DescribeScope) => PageModels[P]),
+    context?: PageContext,
+  ): Promise<void>;
+}
+
+/** The page of the sign-in step that a form was sent from, by the path that it was sent to. */
+export const stepPath = (path: string): string | undefined =>
+  /^\/interaction\/[\w-]+(?=\/)/.exec(path)?.[0];
+
+const one = (value: string | string[] | undefined): string | undefined =>
+  Array.isArray(value) ? value[0] : value;
+
+/**
+ * Links to this page in each language. A page that answers a POST cannot be linked
+ * to, but the step of a sign-in that it belongs to can.
+ */
+function languageLinks(ctx: Context, locales: readonly Locale[], current: Locale) {
+  const path = ctx.method === 'GET' ? ctx.path : stepPath(ctx.path);
+  if (path === undefined) return [];
+  return locales.map((locale) => {
+    const query = new URLSearchParams(ctx.method === 'GET' ? ctx.querystring : '');
+    query.set('lang', locale);
+    return { locale, href: `${path}?${query}`, current: locale === current };
+  });
+}
+
+/** @param options `pages` renders, `tenants` brands, `secureCookies` when served over HTTPS */
+export function createPageRenderer(options: {
+  pages: Pages;
+  tenants: Pick<TenantService, 'find'>;
+  secureCookies: boolean;
+}): PageRenderer {
+  const { pages, tenants } = options;
+  const cookieName = options.secureCookies ? `__Host-${LOCALE_COOKIE}` : LOCALE_COOKIE;
+
+  function chooseLocale(ctx: Context, uiLocales: string | undefined, fallback: string): Locale {
+    const chosen = pages.locales.find((locale) => locale === one(ctx.query.lang));
+    if (chosen && ctx.method === 'GET') {
+      ctx.cookies.set(cookieName, chosen, {
+        signed: false,
+        httpOnly: true,
+        sameSite: 'lax',
+        secure: options.secureCookies,
+        maxAge: LOCALE_COOKIE_AGE,
+      });
+      return chosen;
+    }
+    const cookie = ctx.cookies.get(cookieName, { signed: false });
+    return negotiateLocale({
+      // What the person chose on a page of ours goes before what an application supposes.
+      uiLocales: cookie ?? uiLocales,
+      cookie,
+      acceptLanguage: ctx.get('accept-language'),
+      tenantDefault: fallback,
+    });
+  }
+
+  async function frameOf(ctx: Context, context: PageContext): Promise<Frame> {
+    // The page of an outage must come up too: then it carries our own name.
+    const tenant = context.tenantId
+      ? await tenants.find(context.tenantId).catch(() => undefined)
+      : undefined;
+    const brand: Brand = {
+      tenantId: tenant?.id ?? null,
+      name: tenant?.name ?? 'Gatehouse',
+      logoUrl: tenant?.logoUrl ?? null,
+      hasColour: tenant?.colour != null,
+    };
+    const locale = chooseLocale(ctx, context.uiLocales, tenant?.locale ?? 'en');
+    return {
+      locale,
+      brand,
+      languageLinks: context.isOnce ? [] : languageLinks(ctx, pages.locales, locale),
+      requestId: currentRequest()?.requestId ?? '',
+    };
+  }
+
+  return {
+    async render(ctx, page, model, context = {}) {
+      const frame = await frameOf(ctx, context);
+      ctx.status = context.status ?? 200;
+      ctx.type = 'html';
+      ctx.set('Cache-Control', 'no-store');
+      ctx.set('Content-Language', frame.locale);
+      ctx.set('Content-Security-Policy', POLICIES[page] ?? PAGE_CSP);
+      const describe: DescribeScope = (scope) => scopeLine(pages, frame.locale, scope);
+      ctx.body = pages.render(page, typeof model === 'function' ? model(describe) : model, frame);
+    },
+  };
+}
