@@ -110,6 +110,9 @@ export const shape = {
   TRUSTED_PROXIES: list
     .refine((items) => items.every(isNetwork), 'must be addresses or CIDR ranges')
     .describe('Proxies whose X-Forwarded-* headers are believed: addresses or CIDR ranges'),
+  OUTBOUND_ALLOWED_HOSTS: list.describe(
+    'Hosts, or host:port, that requests to addresses of clients may reach although they are private',
+  ),
   DEMO_URL: z
     .url()
     .optional()

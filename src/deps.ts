@@ -262,9 +262,10 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     health: createProbes(infra, engine, outbox),
     async close() {
       engine.stop();
+      await infra.queues.close();
       await infra.passwords.close();
       infra.redis.disconnect();
-      await Promise.all([infra.pipeline.close(), infra.postgres.close()]);
+      await Promise.all([infra.outbound.close(), infra.pipeline.close(), infra.postgres.close()]);
     },
   };
 }

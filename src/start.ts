@@ -6,7 +6,7 @@ import type { Config } from './config.ts';
 import { createDeps, type Deps } from './deps.ts';
 import { serveClusterMetrics } from './infra/metrics.ts';
 import { migrateDatabase } from './infra/migrations.ts';
-import { createJobs } from './jobs.ts';
+import { createJobs, startConsumers } from './jobs.ts';
 import { startWorker, type Worker } from './worker.ts';
 
 export interface Running {
@@ -80,6 +80,7 @@ async function startHere(config: Config): Promise<Running> {
   try {
     server = serves ? await listen(deps, config) : undefined;
     worker = works ? startWorker(createJobs(deps), deps.log) : undefined;
+    if (works) startConsumers(deps);
   } catch (error) {
     await deps.close();
     throw error;

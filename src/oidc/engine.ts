@@ -6,6 +6,7 @@ import type { ClientService } from '../features/client/index.ts';
 import type { SessionService } from '../features/session/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
 import type { UserService } from '../features/user/index.ts';
+import type { Outbound } from '../infra/outbound.ts';
 import type { Revocations } from '../infra/revocations.ts';
 import type { Sealer } from '../infra/sealing.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -27,6 +28,7 @@ export interface EngineDeps {
   redis: Redis;
   sealer: Sealer;
   revocations: Revocations;
+  outbound: Outbound;
   clients: ClientService;
   sessions: SessionService;
   tenants: TenantService;
@@ -91,6 +93,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         tenants: deps.tenants,
         findAccount: (accountId) => orUnavailable(() => findAccount(accountId)),
         pages: deps.pages,
+        outbound: deps.outbound,
         revocations: deps.revocations,
         onReplay,
         onInteraction: (ctx, uid) =>

@@ -9,6 +9,7 @@ import {
 import type { Config } from '../config.ts';
 import type { ClientService, StoredClient } from '../features/client/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
+import type { Outbound } from '../infra/outbound.ts';
 import {
   type AccessTokenVerifier,
   createAccessTokenVerifier,
@@ -28,7 +29,8 @@ import {
 } from './internals.ts';
 import type { SigningKey } from './keys.ts';
 import { createPolicy } from './policy.ts';
-import { findResourceServer, openidScopes, platformResource, platformScopes } from './resources.ts';
+import { createFeatures } from './protocols/index.ts';
+import { openidScopes, platformResource, platformScopes } from './resources.ts';
 import { PooledSigningKey } from './signing-key.ts';
 import { extraTokenClaims } from './token-claims.ts';
 import { createTtl } from './ttl.ts';
@@ -49,6 +51,8 @@ export interface ProviderDeps {
   tenants: TenantService;
   findAccount(accountId: string): Promise<TenantAccount | undefined>;
   pages: EnginePages;
+  /** Requests to addresses that clients name. */
+  outbound: Pick<Outbound, 'fetch'>;
   revocations: RevocationCheck & {
     /** Ends one access token until it would have expired; `exp` in seconds since the epoch. */
     revokeToken(token: { jti: string; exp: number }): Promise<void>;
@@ -69,63 +73,6 @@ function cookieNames(config: Config) {
     // These two are bound to a path, which `__Host-` forbids.
     interaction: isHttps(config) ? '__Secure-gh_interaction' : 'gh_interaction',
     resume: isHttps(config) ? '__Secure-gh_resume' : 'gh_resume',
-  };
-}
-
-/**
- * Whether a token's client and person may still hold tokens, and the person is
- * still of the tenant that it acts in; the engine looks at its grant only.
- */
-async function isStillHeld(
-  token: { clientId?: string | undefined; accountId?: string | undefined; extra?: unknown },
-  { clients, findAccount }: Pick<ProviderDeps, 'clients' | 'findAccount'>,
-): Promise<boolean> {
-  const { clientId, accountId } = token;
-  if (clientId === undefined || !(await clients.find(clientId))) return false;
-  if (accountId === undefined) return true;
-  const account = await findAccount(accountId);
-  const { tid } = (token.extra ?? {}) as { tid?: string };
-  return account !== undefined && (tid === undefined || account.tenantIds.includes(tid));
-}
-
-function createFeatures(deps: ProviderDeps): NonNullable<Configuration['features']> {
-  const { config, pages } = deps;
-  const resource = platformResource(config.ISSUER);
-  return {
-    devInteractions: { enabled: false },
-    clientCredentials: { enabled: true },
-    introspection: {
-      enabled: true,
-      // A public client proves nothing, so it may ask about its own tokens only.
-      allowedPolicy: async (_ctx, client, token) =>
-        (client.clientAuthMethod !== 'none' || token.clientId === client.clientId) &&
-        (await isStillHeld(token, deps)),
-    },
-    revocation: {
-      enabled: true,
-      allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
-    },
-    rpInitiatedLogout: {
-      enabled: true,
-      logoutSource: pages.logoutSource,
-      postLogoutSuccessSource: pages.postLogoutSuccessSource,
-    },
-    backchannelLogout: { enabled: true },
-    dPoP: { enabled: false },
-    pushedAuthorizationRequests: { enabled: false },
-    externalSigningSupport: { enabled: true, ack: 'experimental-01' },
-    resourceIndicators: {
-      enabled: true,
-      defaultResource: (_ctx, _client, oneOf) =>
-        oneOf ?? (config.ACCESS_TOKEN_FORMAT === 'jwt' ? resource : []),
-      getResourceServerInfo: (_ctx, indicator, client) =>
-        findResourceServer(indicator, {
-          issuer: config.ISSUER,
-          alg: config.SIGNING_ALG,
-          registeredScope: client.scope,
-        }),
-      useGrantedResource: () => true,
-    },
   };
 }
 
@@ -193,6 +140,7 @@ function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): Configur
     extraParams: ['tenant'],
     extraTokenClaims: (ctx, token) => extraTokenClaims(ctx, token, lookup.storedOf),
     features: createFeatures(deps),
+    fetch: (url, init) => deps.outbound.fetch(url as string | URL, init),
     findAccount: async (_ctx, accountId) => deps.findAccount(accountId),
     interactions: {
       policy: createPolicy(policyDeps),
@@ -207,9 +155,14 @@ function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): Configur
     rotateRefreshToken: () => true,
     routes: {
       authorization: '/authorize',
+      backchannel_authentication: '/ciba',
+      code_verification: '/device',
+      device_authorization: '/device_authorization',
       end_session: '/logout',
       introspection: '/introspect',
       jwks: '/.well-known/jwks.json',
+      pushed_authorization_request: '/par',
+      registration: '/register',
       revocation: '/revoke',
       token: '/token',
       userinfo: '/userinfo',

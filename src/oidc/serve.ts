@@ -6,10 +6,19 @@ import type { EngineHost } from './host.ts';
 
 /** First segments of the engine's paths: labels of metrics, from a bounded set. */
 const ROUTES = new Map(
-  ['/authorize', '/introspect', '/logout', '/revoke', '/token', '/userinfo'].map((path) => [
-    path.slice(1),
-    path,
-  ]),
+  [
+    '/authorize',
+    '/ciba',
+    '/device',
+    '/device_authorization',
+    '/introspect',
+    '/logout',
+    '/par',
+    '/register',
+    '/revoke',
+    '/token',
+    '/userinfo',
+  ].map((path) => [path.slice(1), path]),
 );
 
 const UNAVAILABLE = 503;
