@@ -17,6 +17,7 @@ import {
   type RevocationCheck,
 } from './access-tokens.ts';
 import { scopeClaims, type TenantAccount } from './claims.ts';
+import { extraClientMetadata, readExtensions } from './client-extensions.ts';
 import { type ClientLookup, createClientLookup } from './client-lookup.ts';
 import { loadGrant } from './grants.ts';
 import {
@@ -126,7 +127,7 @@ function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): Configur
       'private_key_jwt',
       'none',
     ],
-    pkce: { required: () => true },
+    pkce: { required: (_ctx, client) => readExtensions(client).requirePkce },
     cookies: {
       keys: deps.cookieKeys,
       names: cookieNames(config),
@@ -137,6 +138,7 @@ function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): Configur
       ui_locales_supported: ['en', 'vi'],
       claim_types_supported: ['normal'],
     },
+    extraClientMetadata,
     extraParams: ['tenant'],
     extraTokenClaims: (ctx, token) => extraTokenClaims(ctx, token, lookup.storedOf),
     features: createFeatures(deps),
