@@ -14,6 +14,7 @@ import {
   securityHeaders,
 } from './kernel/http/index.ts';
 import { createInteractions } from './oidc/interactions.ts';
+import { postedRequests } from './oidc/posted-requests.ts';
 import { findSignedIn, serveEngine } from './oidc/serve.ts';
 import { assetRoutes } from './web/assets.ts';
 import { landingRoutes } from './web/landing.ts';
@@ -90,6 +91,7 @@ export function buildApp(deps: Deps): Koa {
         restarts: deps.restarts,
       }).routes() as unknown as Middleware,
     ),
+    postedRequests(),
     serveEngine(deps.engine),
     pageNotFound({ pages: deps.errorPages }),
   ];

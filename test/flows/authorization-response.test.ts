@@ -40,9 +40,9 @@ const ERRORS: [string, Record<string, string>, string][] = [
   ['a contradictory prompt', { prompt: 'none login' }, 'invalid_request'],
   ['an unknown resource', { resource: 'https://x.example' }, 'invalid_target'],
   [
-    'a request object, which is off',
+    'a request object that nobody signed',
     { request: 'eyJhbGciOiJub25lIn0.e30.' },
-    'request_not_supported',
+    'invalid_request_object',
   ],
   [
     'a request URI, which is off',
