@@ -107,6 +107,9 @@ export const shape = {
     .enum(['jwt', 'opaque'])
     .default('jwt')
     .describe('Access tokens of clients that ask for no resource (RFC 8707)'),
+  DPOP_NONCE_REQUIRED: flag(false).describe(
+    'Every DPoP proof must hold a nonce of the server; clients of the profile `fapi2` always must',
+  ),
   TRUSTED_PROXIES: list
     .refine((items) => items.every(isNetwork), 'must be addresses or CIDR ranges')
     .describe('Proxies whose X-Forwarded-* headers are believed: addresses or CIDR ranges'),

@@ -143,6 +143,7 @@ async function createWeb(config: Config, infra: Infrastructure, features: Featur
     key.toString('base64url'),
   );
   const csrf = createCsrfTokens(await loadServerSecrets(secrets, 'csrf'));
+  const [dpopSecret = Buffer.alloc(0)] = await loadServerSecrets(secrets, 'dpop');
   const restarts = createRestarts(infra.redis, features.clients);
   const pages = createPageRenderer({
     pages: createPages({
@@ -155,7 +156,7 @@ async function createWeb(config: Config, infra: Infrastructure, features: Featur
     secureCookies: config.ISSUER.startsWith('https:'),
   });
   const errorPages = createErrorPages({ pages, findRestart: restarts.find });
-  return { cookieKeys, csrf, restarts, pages, errorPages };
+  return { cookieKeys, dpopSecret, csrf, restarts, pages, errorPages };
 }
 
 /** Counters and log lines for what the engine tells. */
@@ -244,6 +245,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     knex: infra.postgres.knex,
     config,
     cookieKeys: web.cookieKeys,
+    dpopSecret: web.dpopSecret,
     restarts: web.restarts,
     pages: createEnginePages({ ...web, ...features }),
     events: engineEvents(infra),

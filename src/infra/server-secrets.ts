@@ -5,7 +5,7 @@ import { newId } from '../kernel/ids.ts';
 import type { Sealer } from './sealing.ts';
 
 /** What a server secret is for; each purpose has keys of its own. */
-export type SecretPurpose = 'cookies' | 'csrf';
+export type SecretPurpose = 'cookies' | 'csrf' | 'dpop';
 
 /** Bytes of a server secret: the block that HMAC-SHA-256 needs. */
 const SECRET_BYTES = 32;

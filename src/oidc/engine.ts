@@ -37,6 +37,8 @@ export interface EngineDeps {
   restarts: Restarts;
   /** Keys that sign cookies, newest first. */
   cookieKeys: string[];
+  /** 32 bytes that DPoP nonces are made of; the same in every process. */
+  dpopSecret: Buffer;
   events: EngineEvents;
   onError(error: unknown): void;
   /** Wraps the engine's storage; race tests slow it down. */
@@ -88,6 +90,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         config,
         keys,
         cookieKeys: deps.cookieKeys,
+        dpopSecret: deps.dpopSecret,
         adapter,
         clients: { find: (clientId) => orUnavailable(() => clients.find(clientId)) },
         tenants: deps.tenants,

@@ -1,8 +1,16 @@
+import { readExtensions } from '../client-extensions.ts';
 import type { ProviderDeps } from '../provider.ts';
 import type { Features } from './index.ts';
 
 /** Tokens that only their holder can use: DPoP (RFC 9449) and mutual TLS (RFC 8705). */
-export const senderConstraints = (_deps: ProviderDeps) =>
+export const senderConstraints = ({ config, dpopSecret }: ProviderDeps) =>
   ({
-    dPoP: { enabled: true },
+    dPoP: {
+      enabled: true,
+      // Offered to all: a proof made in advance, or by a clock that is wrong, is of no use then.
+      nonceSecret: dpopSecret,
+      requireNonce: ({ oidc }) =>
+        config.DPOP_NONCE_REQUIRED ||
+        (oidc.client !== undefined && readExtensions(oidc.client).profile === 'fapi2'),
+    },
   }) satisfies Features;

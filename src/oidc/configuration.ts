@@ -1,0 +1,126 @@
+import { type Client, type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Config } from '../config.ts';
+import type { StoredClient } from '../features/client/index.ts';
+import { enabledJWA } from './algorithms.ts';
+import { scopeClaims } from './claims.ts';
+import { extraClientMetadata, readExtensions } from './client-extensions.ts';
+import type { ClientLookup } from './client-lookup.ts';
+import { loadGrant } from './grants.ts';
+import { createPolicy } from './policy.ts';
+import { createFeatures } from './protocols/index.ts';
+import type { ProviderDeps } from './provider.ts';
+import { openidScopes, platformScopes } from './resources.ts';
+import { PooledSigningKey } from './signing-key.ts';
+import { extraTokenClaims } from './token-claims.ts';
+import { createTtl } from './ttl.ts';
+
+const isHttps = (config: Config): boolean => config.ISSUER.startsWith('https:');
+
+/** Cookie names: `__Host-` where it is allowed, over HTTPS (ASVS 3.3.1). */
+function cookieNames(config: Config) {
+  const prefix = isHttps(config) ? '__Host-' : '';
+  return {
+    session: `${prefix}gh_session`,
+    // These two are bound to a path, which `__Host-` forbids.
+    interaction: isHttps(config) ? '__Secure-gh_interaction' : 'gh_interaction',
+    resume: isHttps(config) ? '__Secure-gh_resume' : 'gh_resume',
+  };
+}
+
+/** Seconds that a client assertion may live, with a minute for clocks that differ. */
+const LONGEST_ASSERTION = 5 * 60 + 60;
+
+/**
+ * An assertion's `jti` is remembered until it expires: one that lives for years
+ * would fill the store, or be usable again once forgotten (CVE-2025-2559).
+ */
+function assertShortLived({ exp }: { exp?: unknown }): void {
+  if (typeof exp !== 'number' || exp > Date.now() / 1000 + LONGEST_ASSERTION) {
+    throw new errors.InvalidClientAuth('the client assertion must expire within five minutes');
+  }
+}
+
+/**
+ * Whether scripts of an origin may read answers meant for a client: where one of
+ * its redirect URIs lies, and only a client that keeps no secret in a browser.
+ */
+function mayReadFrom(ctx: KoaContextWithOIDC, origin: string, client: Client): boolean {
+  if (origin === 'null') return false;
+  if (ctx.oidc.route !== 'userinfo' && client.clientAuthMethod !== 'none') return false;
+  return (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin);
+}
+
+/** The engine's options; the protocols that are switched on have files of their own beside. */
+export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): Configuration {
+  const { config } = deps;
+  const findClient = (clientId: string): Promise<StoredClient | undefined> =>
+    deps.clients.find(clientId);
+  const policyDeps = { tenants: deps.tenants, findClient };
+  return {
+    adapter: deps.adapter,
+    jwks: { keys: deps.keys.map((key) => new PooledSigningKey(key)) },
+    acrValues: ['urn:gatehouse:acr:1fa'],
+    assertJwtClientAuthClaimsAndHeader: async (_ctx, claims) => assertShortLived(claims),
+    claims: scopeClaims,
+    clientBasedCORS: mayReadFrom,
+    scopes: [...openidScopes, ...platformScopes],
+    clientDefaults: {
+      grant_types: ['authorization_code'],
+      id_token_signed_response_alg: config.SIGNING_ALG,
+      response_types: ['code'],
+      token_endpoint_auth_method: 'client_secret_basic',
+    },
+    responseTypes: ['code'],
+    clientAuthMethods: [
+      'client_secret_basic',
+      'client_secret_post',
+      'client_secret_jwt',
+      'private_key_jwt',
+      'none',
+    ],
+    pkce: { required: (_ctx, client) => readExtensions(client).requirePkce },
+    cookies: {
+      keys: deps.cookieKeys,
+      names: cookieNames(config),
+      long: { signed: true, httpOnly: true, sameSite: 'lax', secure: isHttps(config), path: '/' },
+      short: { signed: true, httpOnly: true, sameSite: 'lax', secure: isHttps(config) },
+    },
+    discovery: {
+      ui_locales_supported: ['en', 'vi'],
+      claim_types_supported: ['normal'],
+    },
+    enabledJWA,
+    extraClientMetadata,
+    extraParams: ['tenant'],
+    extraTokenClaims: (ctx, token) => extraTokenClaims(ctx, token, lookup.storedOf),
+    features: createFeatures(deps),
+    fetch: (url, init) => deps.outbound.fetch(url as string | URL, init),
+    findAccount: async (_ctx, accountId) => deps.findAccount(accountId),
+    interactions: {
+      policy: createPolicy(policyDeps),
+      url: async (ctx, interaction) => {
+        await deps.onInteraction(ctx, interaction.uid);
+        return `/interaction/${interaction.uid}`;
+      },
+    },
+    issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    loadExistingGrant: (ctx) => loadGrant(ctx, policyDeps),
+    renderError: deps.pages.renderError,
+    rotateRefreshToken: () => true,
+    routes: {
+      authorization: '/authorize',
+      backchannel_authentication: '/ciba',
+      code_verification: '/device',
+      device_authorization: '/device_authorization',
+      end_session: '/logout',
+      introspection: '/introspect',
+      jwks: '/.well-known/jwks.json',
+      pushed_authorization_request: '/par',
+      registration: '/register',
+      revocation: '/revoke',
+      token: '/token',
+      userinfo: '/userinfo',
+    },
+    ttl: createTtl(config),
+  } satisfies Configuration;
+}
