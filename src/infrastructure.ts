@@ -4,7 +4,7 @@ import type { Config } from './config.ts';
 import { loadKeyEncryptionKey } from './infra/key-encryption-key.ts';
 import { createLogger } from './infra/logger.ts';
 import { createMetrics } from './infra/metrics.ts';
-import { createOutbound } from './infra/outbound.ts';
+import { createOutbound, type OutboundOptions } from './infra/outbound.ts';
 import { createPasswords } from './infra/passwords/index.ts';
 import { createPostgres } from './infra/postgres.ts';
 import { createQueues } from './infra/queues.ts';
@@ -14,10 +14,12 @@ import { createSealer } from './infra/sealing.ts';
 import { type Clock, systemClock } from './kernel/clock.ts';
 import { createPipeline, PIPELINE_CONNECTIONS } from './oidc/adapter/index.ts';
 
-/** What tests replace: time, the log's destination, and the speed of the engine's storage. */
+/** What tests replace: time, the log's destination, the network outside, the speed of storage. */
 export interface Overrides {
   clock?: Clock;
   log?: Logger;
+  /** How requests to addresses of clients resolve names, and whom they trust. */
+  outbound?: OutboundOptions;
   wrapAdapter?: (factory: (model: string) => Adapter) => (model: string) => Adapter;
 }
 
@@ -71,7 +73,7 @@ export async function createInfrastructure(config: Config, overrides: Overrides)
     concurrency: config.MAX_CONCURRENT_HASHES,
     queueLimit: config.HASH_QUEUE_LIMIT,
   });
-  const outbound = createOutbound(config.OUTBOUND_ALLOWED_HOSTS);
+  const outbound = createOutbound(config.OUTBOUND_ALLOWED_HOSTS, overrides.outbound);
   const queues = createQueues({
     url: config.REDIS_URL.reveal(),
     prefix: config.REDIS_PREFIX,
