@@ -74,6 +74,7 @@ export function buildApp(deps: Deps): Koa {
       clock: deps.clock,
       limiter: deps.limiter,
       authenticate: deps.authenticate,
+      dpopAlgs: deps.dpopAlgs,
     }),
     assetRoutes(deps),
     pageErrors({ pages: deps.errorPages, log }),

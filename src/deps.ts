@@ -25,6 +25,7 @@ import { validateClientMetadata } from './oidc/client-metadata.ts';
 import { createEngine, createFindAccount } from './oidc/engine.ts';
 import { createEnginePages } from './oidc/engine-pages.ts';
 import type { EngineHost } from './oidc/host.ts';
+import { checkDpopProof, dpopAlgorithms } from './oidc/internals.ts';
 import type { EngineEvents } from './oidc/listeners.ts';
 import { createRestarts, type Restarts } from './oidc/restarts.ts';
 import { createPages } from './pages/index.ts';
@@ -54,6 +55,7 @@ export interface Deps extends Infrastructure {
   routes: Route[];
   limiter: ApiOptions['limiter'];
   authenticate: ApiOptions['authenticate'];
+  dpopAlgs: NonNullable<ApiOptions['dpopAlgs']>;
   openApi(): string;
   /** Deletes a batch of expired artefacts of the engine. @returns how many */
   purgeExpired(): Promise<number>;
@@ -180,6 +182,7 @@ function createApiParts(
   features: Features,
   engine: EngineHost,
 ) {
+  const dpopAlgs = () => dpopAlgorithms(engine.current().provider);
   const routes = apiRoutes({ users: features.users });
   let document: string | undefined;
   return {
@@ -190,7 +193,11 @@ function createApiParts(
       verifier: () => engine.current().verifier,
       findAccount: createFindAccount(features.users),
       findClient: features.clients.find,
+      checkDpopProof: (request, respond) =>
+        checkDpopProof(engine.current().provider, request, respond),
+      dpopAlgs,
     }),
+    dpopAlgs,
     openApi() {
       document ??= JSON.stringify(openApiDocument(routes, config.ISSUER));
       return document;

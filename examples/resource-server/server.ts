@@ -5,6 +5,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
+import { findStepUp, type StepUp, type StepUpParameters } from './step-up.ts';
 
 /**
  * A resource server: an API that lets in whoever brings an access token of the
@@ -21,6 +22,8 @@ export interface ResourceServerOptions {
   audience?: string | undefined;
   /** The scope that `/notes` asks for. */
   scope?: string | undefined;
+  /** The sign-in that `/notes/private` asks for; default: one of the last five minutes. */
+  stepUp?: StepUp | undefined;
   /** Where the keys are; default `{issuer}/.well-known/jwks.json`. */
   jwksUri?: string | undefined;
   /** Told of errors that callers only see the outside of. */
@@ -30,7 +33,12 @@ export interface ResourceServerOptions {
 /** An error as RFC 6750 3 wants it told. Without a code it is a bare "who are you?". */
 interface Refusal {
   status: 400 | 401 | 403;
-  code?: 'invalid_request' | 'invalid_token' | 'insufficient_scope';
+  code?:
+    | 'invalid_request'
+    | 'invalid_token'
+    | 'insufficient_scope'
+    | 'insufficient_user_authentication';
+  stepUp?: StepUpParameters;
   description?: string;
   scope?: string;
 }
@@ -109,6 +117,15 @@ function requireScope(claims: JWTPayload, scope: string): void {
   throw new Refused({ status: 403, code: 'insufficient_scope', description, scope });
 }
 
+/** @throws Refused unless the sign-in behind the token is strong and fresh enough (RFC 9470 3) */
+function requireStepUp(claims: JWTPayload, need: StepUp): void {
+  const stepUp = findStepUp(claims, need);
+  if (!stepUp) return;
+  const description = 'a stronger or more recent sign-in is required';
+  const code = 'insufficient_user_authentication';
+  throw new Refused({ status: 401, code, description, stepUp });
+}
+
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
@@ -119,26 +136,35 @@ function sendJson(response: ServerResponse, status: number, body: unknown): void
 }
 
 /** Answers as RFC 6750 3 says. No value in it comes from the caller, so none needs quoting. */
-function sendRefusal(response: ServerResponse, { status, code, description, scope }: Refusal) {
+function sendRefusal(response: ServerResponse, refusal: Refusal) {
+  const { status, code, description, scope, stepUp } = refusal;
   const parameters = Object.entries({
     realm: 'example',
     error: code,
     error_description: description,
     scope,
+    ...stepUp,
   }).filter(([, value]) => value !== undefined);
   const challenge = parameters.map(([name, value]) => `${name}="${value}"`).join(', ');
   response.setHeader('www-authenticate', `Bearer ${challenge}`);
   sendJson(response, status, { error: code ?? 'unauthorized', error_description: description });
 }
 
+const NOTES = {
+  '/notes': [{ id: 1, text: 'Xin chào! This note is for you.' }],
+  '/notes/private': [{ id: 2, text: 'Whoever reads this has just signed in.' }],
+};
+
 async function answer(
   verify: Verify,
-  scope: string,
+  { scope, stepUp }: { scope: string; stepUp: StepUp },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const path = request.url?.split('?')[0];
-  if (path !== '/' && path !== '/notes') return sendJson(response, 404, { error: 'not_found' });
+  if (path !== '/' && path !== '/notes' && path !== '/notes/private') {
+    return sendJson(response, 404, { error: 'not_found' });
+  }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');
     return sendJson(response, 405, { error: 'method_not_allowed' });
@@ -146,7 +172,8 @@ async function answer(
   if (path === '/') return sendJson(response, 200, { notes: '/notes', scope });
   const claims = await verify(readBearerToken(request));
   requireScope(claims, scope);
-  const notes = [{ id: 1, text: 'Xin chào! This note is for you.' }];
+  if (path === '/notes/private') requireStepUp(claims, stepUp);
+  const notes = NOTES[path];
   sendJson(response, 200, { sub: claims.sub, tid: claims.tid, client: claims.client_id, notes });
 }
 
@@ -156,11 +183,11 @@ async function answer(
  */
 export function createResourceServer(options: ResourceServerOptions): RequestListener {
   const verify = createVerify(options);
-  const scope = options.scope ?? 'profile';
+  const needs = { scope: options.scope ?? 'profile', stepUp: options.stepUp ?? { maxAge: 300 } };
   const log = options.log ?? console.error;
   return (request, response) => {
     request.resume();
-    answer(verify, scope, request, response).catch((error: unknown) => {
+    answer(verify, needs, request, response).catch((error: unknown) => {
       if (error instanceof Refused) return sendRefusal(response, error.refusal);
       // The keys cannot be had. That is no fault of the token: the caller may come again.
       log(error);

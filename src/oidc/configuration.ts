@@ -1,6 +1,7 @@
 import { type Client, type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Config } from '../config.ts';
 import type { StoredClient } from '../features/client/index.ts';
+import { reachableAcrs } from './acr.ts';
 import { enabledJWA } from './algorithms.ts';
 import { scopeClaims } from './claims.ts';
 import { extraClientMetadata, readExtensions } from './client-extensions.ts';
@@ -59,7 +60,7 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
   return {
     adapter: deps.adapter,
     jwks: { keys: deps.keys.map((key) => new PooledSigningKey(key)) },
-    acrValues: ['urn:gatehouse:acr:1fa'],
+    acrValues: reachableAcrs,
     assertJwtClientAuthClaimsAndHeader: async (_ctx, claims) => assertShortLived(claims),
     claims: scopeClaims,
     clientBasedCORS: mayReadFrom,

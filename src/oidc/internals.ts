@@ -11,6 +11,7 @@ import introspection from 'oidc-provider/lib/actions/introspection.js';
 import revocation from 'oidc-provider/lib/actions/revocation.js';
 import userinfo from 'oidc-provider/lib/actions/userinfo.js';
 import * as grantHelpers from 'oidc-provider/lib/helpers/grants.js';
+import instance from 'oidc-provider/lib/helpers/weak_cache.js';
 import { newId, newSecret } from '../kernel/ids.ts';
 
 function findStep(stack: Middleware[], name: string): number {
@@ -213,3 +214,54 @@ export function patchCodeConsumption(provider: Provider): void {
 
 /** Thrown by the adapter when another request has used the refresh token in the meantime. */
 export class RefreshRaceLost extends errors.InvalidGrant {}
+
+/** A request to a resource of ours that carries a DPoP proof (RFC 9449 7). */
+export interface ProvenRequest {
+  method: string;
+  /** The `htu` that the proof must name: without query and fragment. */
+  url: string;
+  proof: string;
+  accessToken: string;
+  /** The client that the token was issued to: whose `jti` values are remembered. */
+  clientId: string;
+}
+
+/** JWS algorithms that the engine takes in DPoP proofs. */
+export const dpopAlgorithms = (provider: Provider): readonly string[] =>
+  instance(provider).configuration.dPoPSigningAlgValues;
+
+/**
+ * Checks a proof shown to our own API by the engine's rules for its own
+ * endpoints, with the same nonces and the same memory of `jti`. The engine reads
+ * a Koa context; what it reads of it is here.
+ * @param respond told of headers for the answer, such as a fresh `dpop-nonce`
+ * @returns the thumbprint of the proof's key
+ * @throws errors.InvalidDpopProof, errors.UseDpopNonce; InvalidToken for a replay
+ */
+export async function checkDpopProof(
+  provider: Provider,
+  request: ProvenRequest,
+  respond: (headers: Record<string, string>) => void,
+): Promise<string> {
+  const client = await provider.Client.find(request.clientId);
+  const ctx = {
+    method: request.method,
+    get: (name: string) => (name.toLowerCase() === 'dpop' ? request.proof : ''),
+    set: (name: string, value: string) => respond({ [name]: value }),
+    assert(value: unknown, error: Error) {
+      if (!value) throw error;
+    },
+    oidc: {
+      provider,
+      client,
+      entities: { Client: client },
+      route: 'resource',
+      urlFor: () => request.url,
+    },
+  };
+  const { validateDpop, checkDpopReplay } = grantHelpers;
+  const result = await validateDpop?.(provider, ctx, request.accessToken);
+  if (!result) throw new errors.InvalidDpopProof('DPoP is not served here');
+  await checkDpopReplay?.(provider, ctx, result, request.clientId, errors.InvalidToken);
+  return (result as { thumbprint: string }).thumbprint;
+}

@@ -26,3 +26,27 @@ declare module 'oidc-provider/lib/helpers/grants.js' {
   const helpers: Record<string, (...args: unknown[]) => unknown>;
   export = helpers;
 }
+declare module 'oidc-provider/lib/helpers/weak_cache.js' {
+  /** The inside of a provider: its effective configuration. */
+  export default function instance(provider: import('oidc-provider').Provider): {
+    configuration: {
+      dPoPSigningAlgValues: string[];
+      features: {
+        mTLS: {
+          enabled: boolean;
+          getCertificate(ctx: unknown): import('node:crypto').X509Certificate | string | undefined;
+        };
+      };
+      findAccount(
+        ctx: unknown,
+        accountId: string,
+        source?: unknown,
+      ): Promise<import('oidc-provider').Account | undefined>;
+    };
+  };
+}
+declare module 'oidc-provider/lib/helpers/certificate_thumbprint.js' {
+  export default function thumbprint(
+    certificate: import('node:crypto').X509Certificate | string,
+  ): string;
+}

@@ -1,6 +1,7 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import type { StoredClient } from '../features/client/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
+import { acrCheck } from './acr.ts';
 import type { TenantAccount } from './claims.ts';
 
 const { Check, base } = interactionPolicy;
@@ -41,8 +42,9 @@ export async function findWantedTenant(
 }
 
 /**
- * The prompts of an authorization: upstream's, and two reasons more to ask for
- * a sign-in: the account may no longer hold tokens, or is not of the tenant.
+ * The prompts of an authorization: upstream's, and reasons more to ask for a
+ * sign-in: the account may no longer hold tokens, or is not of the tenant, or
+ * another authentication context class is needed.
  */
 export function createPolicy(deps: PolicyDeps): interactionPolicy.DefaultPolicy {
   const policy = base();
@@ -61,6 +63,10 @@ export function createPolicy(deps: PolicyDeps): interactionPolicy.DefaultPolicy 
         : Check.NO_NEED_TO_PROMPT,
     ),
   );
+  // Upstream's would ask for a sign-in for ever where none can give the class.
+  login?.checks.remove('essential_acr');
+  login?.checks.remove('essential_acrs');
+  login?.checks.add(acrCheck);
   const consent = policy.get('consent');
   // A native first-party app is ours: asking consent for it would teach people to click through.
   const native = consent?.checks.get('native_client_prompt');

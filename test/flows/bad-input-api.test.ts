@@ -16,7 +16,10 @@ test('every declared route refuses a stranger with a problem document and a chal
     const answer = await send(url, { method: route.method, path, headers: JSON_TYPE });
     assertProblem(answer, path);
     assert.equal(answer.status, 401);
-    assert.match(String(answer.headers['www-authenticate']), /^Bearer realm="gatehouse"$/);
+    assert.match(
+      String(answer.headers['www-authenticate']),
+      /^Bearer realm="gatehouse", DPoP realm="gatehouse", algs="[\w ]+"$/,
+    );
   }
 });
 

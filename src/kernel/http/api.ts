@@ -37,9 +37,16 @@ export interface ApiOptions {
   limiter: Limiter;
   /**
    * Verifies a credential. Null means invalid: 401 with `invalid_token`. May throw
-   * a ChallengeError that says more, or anything else to fail closed.
+   * a ChallengeError that says more, or anything else to fail closed. `respond`
+   * adds headers to the answer, whatever it will be.
    */
-  authenticate(credentials: Credentials, request: ApiRequest): Promise<Actor | null>;
+  authenticate(
+    credentials: Credentials,
+    request: ApiRequest,
+    respond: (headers: Readonly<Record<string, string>>) => void,
+  ): Promise<Actor | null>;
+  /** JWS algorithms of DPoP proofs, where DPoP tokens are taken: offered to who has no token. */
+  dpopAlgs?(): readonly string[];
   /** Decides on a route's `permission`; throws IDENT_FORBIDDEN or IDENT_CROSS_TENANT. */
   authorise?(actor: Actor, permission: string, request: ApiRequest): Promise<void> | void;
   /** Told of every answer that its route did not declare; tests make it fatal. */
@@ -74,28 +81,35 @@ async function authenticate(
   ctx: Context,
   request: ApiRequest,
   options: ApiOptions,
-): Promise<Actor | null> {
+): Promise<{ actor: Actor; scheme: 'Bearer' | 'DPoP' } | null> {
   const { schemes } = AUTH[route.auth];
   if (schemes.length === 0) return null;
   const credentials = readCredentials(ctx.req, schemes);
   // RFC 6750 3.1: without a credential the challenge carries no error.
-  if (!credentials) throw new ChallengeError('IDENT_UNAUTHENTICATED', {});
-  const actor = await options.authenticate(credentials, request);
-  if (!actor) throw invalidToken(credentials.scheme === 'dpop' ? 'DPoP' : 'Bearer');
+  if (!credentials) throw new ChallengeError('IDENT_UNAUTHENTICATED', {}, offerDpop(options));
+  const actor = await options.authenticate(credentials, request, (headers) => ctx.set(headers));
+  const scheme = credentials.scheme === 'dpop' ? 'DPoP' : 'Bearer';
+  if (!actor) throw invalidToken(scheme);
   const facts = requestFacts(ctx.req);
   facts.actorId = actor.kind === 'user' ? actor.userId : actor.clientId;
   facts.tenantId = actor.tenantId;
-  return actor;
+  return { actor, scheme };
+}
+
+/** RFC 9449 7.1: who may bring either kind of token is told of both. */
+function offerDpop({ dpopAlgs }: ApiOptions) {
+  return dpopAlgs ? { alternatives: [{ scheme: 'DPoP', algs: dpopAlgs() } as const] } : {};
 }
 
 async function authorise(
   route: Route,
-  actor: Actor | null,
+  caller: { actor: Actor; scheme: 'Bearer' | 'DPoP' } | null,
   request: ApiRequest,
   options: ApiOptions,
 ): Promise<void> {
-  if (!actor) return;
-  assertMayCall(route, actor, options.clock);
+  if (!caller) return;
+  const { actor, scheme } = caller;
+  assertMayCall(route, actor, options.clock, scheme);
   if (route.permission !== undefined) {
     await options.authorise?.(actor, route.permission, request);
   }
@@ -138,10 +152,10 @@ function send(ctx: Context, answer: Answer): void {
 async function serve(route: Route, ctx: Context, options: ApiOptions): Promise<void> {
   const request = toApiRequest(ctx, requestFacts(ctx.req));
   await limitRequest(route, ctx, options);
-  const actor = await authenticate(route, ctx, request, options);
-  await authorise(route, actor, request, options);
+  const caller = await authenticate(route, ctx, request, options);
+  await authorise(route, caller, request, options);
   const input = await validate(route, ctx, ctx.params as Record<string, string>);
-  const result = await route.handle({ ...input, actor, request });
+  const result = await route.handle({ ...input, actor: caller?.actor ?? null, request });
   send(ctx, await serialise(route, result));
 }
 

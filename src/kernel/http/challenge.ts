@@ -44,17 +44,23 @@ export function formatChallenge(challenge: Challenge): string {
 /** A refusal that tells the client by `WWW-Authenticate` which credential would do. */
 export class ChallengeError extends AppError {
   readonly challenge: Challenge;
+  /** Other ways that would do, each a challenge of its own (RFC 9110 11.6.1). */
+  readonly alternatives: readonly Challenge[];
   /** Further headers of the answer, such as `DPoP-Nonce` (RFC 9449 8). */
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(
     code: 'IDENT_VALIDATION' | 'IDENT_UNAUTHENTICATED' | 'IDENT_FORBIDDEN',
     challenge: Challenge,
-    options: AppErrorOptions & { headers?: Readonly<Record<string, string>> } = {},
+    options: AppErrorOptions & {
+      headers?: Readonly<Record<string, string>>;
+      alternatives?: readonly Challenge[];
+    } = {},
   ) {
     super(code, options);
     this.name = 'ChallengeError';
     this.challenge = challenge;
+    this.alternatives = options.alternatives ?? [];
     this.headers = options.headers ?? {};
   }
 }
@@ -64,12 +70,12 @@ export const invalidToken = (scheme: 'Bearer' | 'DPoP' = 'Bearer'): ChallengeErr
   new ChallengeError('IDENT_UNAUTHENTICATED', { scheme, error: 'invalid_token' });
 
 /** The person must authenticate again, or more strongly (RFC 9470 3). */
-export const stepUpRequired = (need: {
-  acrValues?: readonly string[];
-  maxAge?: number;
-}): ChallengeError =>
+export const stepUpRequired = (
+  need: { acrValues?: readonly string[]; maxAge?: number },
+  scheme: 'Bearer' | 'DPoP' = 'Bearer',
+): ChallengeError =>
   new ChallengeError(
     'IDENT_UNAUTHENTICATED',
-    { error: 'insufficient_user_authentication', ...need },
+    { scheme, error: 'insufficient_user_authentication', ...need },
     { detail: 'A stronger or more recent authentication is required' },
   );

@@ -52,10 +52,10 @@ export function sendProblem(ctx: Context, error: AppError): void {
   }
   if (error.status === 401 || error instanceof ChallengeError) {
     // RFC 9110 15.5.2: every 401 names a scheme.
-    ctx.set(
-      'WWW-Authenticate',
-      formatChallenge(error instanceof ChallengeError ? error.challenge : {}),
-    );
+    const challenges =
+      error instanceof ChallengeError ? [error.challenge, ...error.alternatives] : [{}];
+    // One field each: a list in one field is what parsers get wrong.
+    ctx.set('WWW-Authenticate', challenges.map(formatChallenge));
   }
   if (error instanceof ChallengeError) ctx.set(error.headers);
   const { retryAfter = RETRY_AFTER[error.status] } = error.options;
