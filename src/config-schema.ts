@@ -39,6 +39,12 @@ export const shape = {
     .enum(['development', 'test', 'production'])
     .default('development')
     .describe('`production` refuses development conveniences'),
+  PROFILE: z
+    .enum(['standard', 'conformance'])
+    .default('standard')
+    .describe(
+      '`conformance` lets the OpenID Foundation’s test suite register clients without PKCE and reaches its host; refused in production',
+    ),
   RUN_MODE: z
     .enum(['all', 'api', 'worker', 'migrate'])
     .default('all')

@@ -21,7 +21,12 @@ export interface Config extends Readonly<Omit<Parsed, 'ISSUER' | 'KEY_ENCRYPTION
   readonly ISSUER: string;
   readonly KEY_ENCRYPTION_KEY_FILE: string | undefined;
   readonly isProduction: boolean;
+  /** Hosts of the OpenID Foundation's test suite, where the profile is for it; else none. */
+  readonly suiteHosts: readonly string[];
 }
+
+/** Where the test suite runs: the Foundation's own, and one on this machine. */
+const SUITE_HOSTS = ['www.certification.openid.net', 'localhost.emobix.co.uk'];
 
 /** What is wrong with the environment: one line for each variable. */
 export class ConfigError extends Error {
@@ -76,6 +81,10 @@ function productionProblems(config: Parsed): string[] {
   if (!config.KEY_ENCRYPTION_KEY && !config.KEY_ENCRYPTION_KEY_FILE) {
     problems.push('KEY_ENCRYPTION_KEY_FILE (or KEY_ENCRYPTION_KEY) is required in production');
   }
+  // Certifying a deployment that people use takes clients with `require_pkce: false`, no profile.
+  if (config.PROFILE === 'conformance') {
+    problems.push('PROFILE=conformance is for a deployment of its own, not for production');
+  }
   return problems;
 }
 
@@ -115,6 +124,7 @@ export function parseConfig(source: Env): Config {
     ISSUER: parsed.data.ISSUER ?? `http://localhost:${parsed.data.PORT}`,
     KEY_ENCRYPTION_KEY_FILE: parsed.data.KEY_ENCRYPTION_KEY_FILE,
     isProduction: parsed.data.NODE_ENV === 'production',
+    suiteHosts: parsed.data.PROFILE === 'conformance' ? SUITE_HOSTS : [],
   });
 }
 

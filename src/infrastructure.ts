@@ -73,7 +73,16 @@ export async function createInfrastructure(config: Config, overrides: Overrides)
     concurrency: config.MAX_CONCURRENT_HASHES,
     queueLimit: config.HASH_QUEUE_LIMIT,
   });
-  const outbound = createOutbound(config.OUTBOUND_ALLOWED_HOSTS, overrides.outbound);
+  const outbound = createOutbound(
+    [...config.OUTBOUND_ALLOWED_HOSTS, ...config.suiteHosts],
+    overrides.outbound,
+  );
+  if (config.suiteHosts.length > 0) {
+    log.warn(
+      { hosts: config.suiteHosts },
+      'PROFILE=conformance: clients at these hosts need no PKCE, and requests may reach them',
+    );
+  }
   const queues = createQueues({
     url: config.REDIS_URL.reveal(),
     prefix: config.REDIS_PREFIX,

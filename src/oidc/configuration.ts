@@ -4,9 +4,10 @@ import type { StoredClient } from '../features/client/index.ts';
 import { reachableAcrs } from './acr.ts';
 import { enabledJWA } from './algorithms.ts';
 import { scopeClaims } from './claims.ts';
-import { extraClientMetadata, readExtensions } from './client-extensions.ts';
+import { extraClientMetadata } from './client-extensions.ts';
 import type { ClientLookup } from './client-lookup.ts';
 import { loadGrant } from './grants.ts';
+import { requiresPkce } from './pkce.ts';
 import { createPolicy } from './policy.ts';
 import { createFeatures } from './protocols/index.ts';
 import type { ProviderDeps } from './provider.ts';
@@ -79,7 +80,7 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
       'private_key_jwt',
       'none',
     ],
-    pkce: { required: (_ctx, client) => readExtensions(client).requirePkce },
+    pkce: { required: (_ctx, client) => requiresPkce(client, config.suiteHosts) },
     cookies: {
       keys: deps.cookieKeys,
       names: cookieNames(config),
