@@ -12,6 +12,7 @@ import { createRedis } from './infra/redis.ts';
 import { createRevocations } from './infra/revocations.ts';
 import { createSealer } from './infra/sealing.ts';
 import { type Clock, systemClock } from './kernel/clock.ts';
+import { longestAccessToken } from './kernel/lifetimes.ts';
 import { createPipeline, PIPELINE_CONNECTIONS } from './oidc/adapter/index.ts';
 
 /** What tests replace: time, the log's destination, the network outside, the speed of storage. */
@@ -67,7 +68,7 @@ export async function createInfrastructure(config: Config, overrides: Overrides)
   const revocations = createRevocations({
     redis,
     clock,
-    maxTtl: Math.max(config.ACCESS_TOKEN_TTL, config.SERVICE_TOKEN_TTL),
+    maxTtl: longestAccessToken(config),
   });
   const passwords = createPasswords({
     concurrency: config.MAX_CONCURRENT_HASHES,

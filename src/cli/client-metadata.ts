@@ -1,7 +1,7 @@
 import { CliError, EXIT } from './errors.ts';
 import { readJsonObject } from './stdin.ts';
 
-/** The options of `clients create` that make up registration metadata. */
+/** The options of `clients create` and `clients update` that make up registration metadata. */
 export interface MetadataOptions {
   name?: string;
   redirectUri?: string[];
@@ -40,9 +40,13 @@ function parseSetting(setting: string): [string, unknown] {
 /**
  * The registration metadata (RFC 7591 2) that the options describe: flags win
  * over --set, which wins over --metadata.
+ * @param how `isWhole`: whether they are all metadata of a client, not changes to it
  * @throws CliError for a file that cannot be read and a setting that is none
  */
-export async function readMetadata(options: MetadataOptions): Promise<Record<string, unknown>> {
+export async function readMetadata(
+  options: MetadataOptions,
+  { isWhole = true }: { isWhole?: boolean } = {},
+): Promise<Record<string, unknown>> {
   const settings = (options.set ?? []).map(parseSetting);
   const file = options.metadata === undefined ? {} : await readJsonObject(options.metadata);
   const flags = {
@@ -59,7 +63,7 @@ export async function readMetadata(options: MetadataOptions): Promise<Record<str
     ...Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)),
   };
   const { grant_types: grants } = metadata;
-  if (Array.isArray(grants) && !grants.includes(REDIRECTING)) {
+  if (isWhole && Array.isArray(grants) && !grants.includes(REDIRECTING)) {
     metadata.response_types ??= [];
     metadata.redirect_uris ??= [];
   }

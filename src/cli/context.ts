@@ -9,6 +9,7 @@ import type { UserService } from '../features/user/index.ts';
 import type { Postgres } from '../infra/postgres.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { Emit } from '../kernel/events.ts';
+import { longestAccessToken } from '../kernel/lifetimes.ts';
 import { CliError } from './errors.ts';
 import { lateSealer, openDatabase, openRedis } from './stores.ts';
 
@@ -29,8 +30,8 @@ export interface Context {
   /** @throws CliError when there is no tenant of that slug or id */
   tenant(name: string): Promise<Tenant>;
   users(): Promise<UserService>;
-  /** Without the engine, which only creating needs. */
-  clients(): Promise<Pick<ClientService, 'list' | 'delete'>>;
+  /** Without the engine, which only creating and changing metadata need. */
+  clients(): Promise<Omit<ClientService, 'create' | 'update'>>;
   sessions(): Promise<SessionService>;
   /** The whole service, wired but not listening; makes signing keys where there are none. */
   deps(): Promise<Deps>;
@@ -69,7 +70,7 @@ function createSessions(stores: Stores) {
     const { createRevocations } = await import('../infra/revocations.ts');
     const { knex, pool } = await stores.database();
     const config = stores.config();
-    const maxTtl = Math.max(config.ACCESS_TOKEN_TTL, config.SERVICE_TOKEN_TTL);
+    const maxTtl = longestAccessToken(config);
     return createSessionService({
       knex,
       pool,

@@ -1,21 +1,13 @@
 import { type Client, type Configuration, errors } from 'oidc-provider';
 import type { Config } from '../config.ts';
 import type { ClientMetadata } from '../features/client/index.ts';
+import { LONGEST_REFRESH_TTL, LONGEST_TOKEN_TTL, SHORTEST_TTL } from '../kernel/lifetimes.ts';
 import { type SigningAlg, signingAlgs } from './keys.ts';
 
 /**
  * Registration metadata of ours (RFC 7591 2 lets a server define more), as one
  * table: how a value is checked, and whether only an operator may choose it.
  */
-
-/** Seconds that no token of a client may live less than. */
-export const SHORTEST_TTL = 30;
-
-/** Seconds that an access or ID token of any client or resource lives at most. */
-export const LONGEST_TOKEN_TTL = 24 * 3_600;
-
-/** Seconds that a refresh token of any client lives at most, rotations included. */
-export const LONGEST_REFRESH_TTL = 90 * 24 * 3_600;
 
 /** Seconds within which a used refresh token may still give its successor, at most. */
 export const LONGEST_REUSE_GRACE = 60;

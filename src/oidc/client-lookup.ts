@@ -1,10 +1,17 @@
 import type { Client, Provider } from 'oidc-provider';
-import type { ClientService, StoredClient } from '../features/client/index.ts';
+import type { ClientMetadata, ClientService, StoredClient } from '../features/client/index.ts';
 import { constantTimeEqual, sha256 } from '../kernel/crypto.ts';
+
+/** Keys that the engine makes of a client's secret. */
+interface KeyStore extends Iterable<object> {
+  add(key: object): void;
+  clear(): void;
+}
 
 /** Members of the engine's Client that its types leave out. */
 interface PatchableClient {
-  find(id: unknown): Promise<Client | undefined>;
+  new (metadata: ClientMetadata): { symmetricKeyStore: KeyStore };
+  find(id: unknown): Promise<(Client & { symmetricKeyStore: KeyStore }) | undefined>;
   prototype: { compareClientSecret(this: Client, actual: string): Promise<boolean> };
 }
 
@@ -14,6 +21,27 @@ export interface ClientLookup {
   storedOf(client: Client): Promise<StoredClient | undefined>;
   /** Makes an engine find its clients, and compare their secrets, this way. */
   patch(provider: Provider): void;
+}
+
+/**
+ * Makes the keys of a client those of its present secret and, after a rotation,
+ * of the one before it, until that expires. The engine verifies with any of
+ * them and signs with the first, which is of the present one.
+ */
+function createKeyRing(Model: PatchableClient) {
+  const previousOf = new WeakMap<object, string>();
+  return (client: { symmetricKeyStore: KeyStore }, stored: StoredClient): void => {
+    const previous = stored.previousSecret ?? undefined;
+    if (previousOf.get(client) === previous) return;
+    const secrets = [stored.metadata.client_secret, ...(previous === undefined ? [] : [previous])];
+    const keys = secrets.flatMap((client_secret) => [
+      ...new Model({ ...stored.metadata, client_secret }).symmetricKeyStore,
+    ]);
+    client.symmetricKeyStore.clear();
+    for (const key of keys) client.symmetricKeyStore.add(key);
+    if (previous === undefined) previousOf.delete(client);
+    else previousOf.set(client, previous);
+  };
 }
 
 /**
@@ -33,20 +61,27 @@ export function createClientLookup(clients: Pick<ClientService, 'find'>): Client
     patch(provider) {
       const Model = provider.Client as unknown as PatchableClient;
       const { find } = Model;
+      const matchKeys = createKeyRing(Model);
       Model.find = async function findKnown(id) {
         const stored = typeof id === 'string' && id !== '' ? await clients.find(id) : undefined;
         if (!stored) return find.call(this, id);
-        const client = made.get(stored) ?? (await find.call(this, id));
+        const known = made.get(stored) as Awaited<ReturnType<typeof find>>;
+        if (known) return known;
+        const client = await find.call(this, id);
         if (!client) return undefined;
+        matchKeys(client, stored);
         made.set(stored, client);
-        // The engine keeps a client whose metadata are the same; its secret may be another.
+        // The engine keeps a client whose metadata are the same; its secrets may be others.
         sources.set(client, stored);
         return client;
       };
       // Secrets are kept as hashes, so the engine's comparison of clear ones is replaced.
       Model.prototype.compareClientSecret = async function compare(actual) {
+        const hash = sha256(actual);
         const stored = await storedOf(this);
-        return stored?.secretHash ? constantTimeEqual(sha256(actual), stored.secretHash) : false;
+        // All are compared, so that the time does not tell which of them it was.
+        const matches = (stored?.secretHashes ?? []).map((one) => constantTimeEqual(hash, one));
+        return matches.includes(true);
       };
     },
   };

@@ -1,5 +1,7 @@
-import type { Configuration } from 'oidc-provider';
+import type { Client, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Config } from '../config.ts';
+import { LONGEST_REFRESH_TTL } from '../kernel/lifetimes.ts';
+import { readExtensions } from './client-extensions.ts';
 
 /** Seconds that a started interaction waits for the person. */
 const INTERACTION = 3_600;
@@ -10,19 +12,40 @@ const AUTHORIZATION_CODE = 60;
 /** Seconds that a grant outlives its last refresh token at most. */
 const GRANT = 14 * 24 * 3_600;
 
+interface ResourceToken {
+  resourceServer?: { accessTokenTTL?: number | undefined } | undefined;
+}
+
+/** A client's own lifetime comes first, then that of the resource, then the deployment's. */
+const accessTokenTtl = (token: ResourceToken, client: Client, fallback: number): number =>
+  readExtensions(client).accessTokenTtl ?? token.resourceServer?.accessTokenTTL ?? fallback;
+
+/** Seconds that the refresh tokens of a client live, from the first to the last. */
+const refreshTokenTtl = (client: Client, config: Config): number =>
+  readExtensions(client).refreshTokenTtl ?? config.REFRESH_TOKEN_TTL;
+
+/** A grant must outlive the refresh tokens that are issued under it. */
+function grantTtl(ctx: KoaContextWithOIDC | undefined, config: Config): number {
+  const client = ctx?.oidc.client;
+  // A consent is saved outside the engine's requests, where the client is not at hand.
+  const refresh = client ? refreshTokenTtl(client, config) : LONGEST_REFRESH_TTL;
+  return Math.max(GRANT, config.REFRESH_TOKEN_TTL, refresh);
+}
+
 /** Lifetimes of everything that the engine issues, in seconds. */
 export function createTtl(config: Config): NonNullable<Configuration['ttl']> {
   return {
-    AccessToken: config.ACCESS_TOKEN_TTL,
-    ClientCredentials: config.SERVICE_TOKEN_TTL,
-    IdToken: config.ID_TOKEN_TTL,
+    AccessToken: (_ctx, token, client) => accessTokenTtl(token, client, config.ACCESS_TOKEN_TTL),
+    ClientCredentials: (_ctx, token, client) =>
+      accessTokenTtl(token, client, config.SERVICE_TOKEN_TTL),
+    IdToken: (_ctx, _token, client) => readExtensions(client).idTokenTtl ?? config.ID_TOKEN_TTL,
     AuthorizationCode: AUTHORIZATION_CODE,
     Interaction: INTERACTION,
-    Grant: Math.max(GRANT, config.REFRESH_TOKEN_TTL),
+    Grant: (ctx) => grantTtl(ctx, config),
     /** Rotation passes on what is left: the lifetime is absolute (ASVS 10.4.8). */
-    RefreshToken: (ctx) => {
+    RefreshToken: (ctx, _token, client) => {
       const rotated = ctx.oidc.entities.RotatedRefreshToken;
-      return rotated ? Math.max(1, rotated.remainingTTL) : config.REFRESH_TOKEN_TTL;
+      return rotated ? Math.max(1, rotated.remainingTTL) : refreshTokenTtl(client, config);
     },
     Session: (_ctx, session) => {
       if (!session.loginTs) return config.SESSION_IDLE_TTL;

@@ -147,7 +147,7 @@ test('clients are listed without any secret or hash, by tenant or all', async ()
   assert.deepEqual(none.json(), { clients: [] });
   const text = await cli.run(['clients', 'list']);
   assert.match(text.stdout, /^CLIENT_ID +NAME +TENANT/);
-  assert.match(text.stdout, /^portal +Portal +lotus +yes +client_secret_post/m);
+  assert.match(text.stdout, /^portal +Portal +lotus +yes +no +client_secret_post/m);
 });
 
 test('a client is deleted in its own tenant only, and once', async () => {

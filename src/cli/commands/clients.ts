@@ -1,42 +1,23 @@
 import type { Command } from 'commander';
-import type { ClientMetadata, StoredClient } from '../../features/client/index.ts';
-import type { Tenant } from '../../features/tenant/index.ts';
 import { type MetadataOptions, readMetadata } from '../client-metadata.ts';
+import {
+  authMethod,
+  describeClient,
+  findIgnored,
+  grants,
+  orNoClient,
+  text,
+  toView,
+  warnOfIgnored,
+} from '../client-view.ts';
 import { type AddCommands, collect, setAction } from '../command.ts';
-import type { Context } from '../context.ts';
-import { CliError } from '../errors.ts';
-import { details, table } from '../output.ts';
+import { table } from '../output.ts';
+import { addClientChanges } from './client-changes.ts';
 
 interface CreateOptions extends MetadataOptions {
   tenant: string;
   id?: string;
   firstParty?: boolean;
-}
-
-/** A client for people and machines; its secret's hash stays inside. */
-const toView = (client: StoredClient) => ({
-  clientId: client.clientId,
-  tenantId: client.tenantId,
-  isFirstParty: client.isFirstParty,
-  isDisabled: client.isDisabled,
-  createdAt: client.createdAt,
-  metadata: client.metadata,
-});
-
-const text = (value: unknown): string | null =>
-  Array.isArray(value) ? value.join(' ') : value === undefined ? null : String(value);
-
-const authMethod = (metadata: ClientMetadata): string =>
-  text(metadata.token_endpoint_auth_method) ?? 'client_secret_basic';
-
-const grants = (metadata: ClientMetadata): string =>
-  text(metadata.grant_types) ?? 'authorization_code';
-
-/** Members that the engine does not know, or does not serve, and leaves aside (RFC 7591 2). */
-async function findIgnored(context: Context, client: StoredClient): Promise<string[]> {
-  const { provider } = (await context.deps()).engine.current();
-  const effective = (await provider.Client.find(client.clientId))?.metadata() ?? {};
-  return Object.keys(client.metadata).filter((name) => !Object.hasOwn(effective, name));
 }
 
 function addCreate(clients: Command, setExitCode: (code: number) => void): void {
@@ -70,24 +51,9 @@ function addCreate(clients: Command, setExitCode: (code: number) => void): void 
     return {
       json: { client: toView(client), clientSecret: generated, ignored },
       text: describeClient(client, tenant, generated),
-      notes: ignored.map((name) => `Warning: ${name} is not known here and has no effect.`),
+      notes: warnOfIgnored(ignored),
     };
   });
-}
-
-function describeClient(client: StoredClient, tenant: Tenant, secret: string | null): string {
-  const { metadata } = client;
-  const summary = details({
-    client_id: client.clientId,
-    tenant: tenant.slug,
-    name: text(metadata.client_name),
-    'first party': client.isFirstParty,
-    authentication: authMethod(metadata),
-    grants: grants(metadata),
-    redirects: text(metadata.redirect_uris),
-    created: client.createdAt,
-  });
-  return secret === null ? summary : `${summary}\n\nclient_secret (shown this once): ${secret}`;
 }
 
 function addList(clients: Command, setExitCode: (code: number) => void): void {
@@ -105,6 +71,7 @@ function addList(clients: Command, setExitCode: (code: number) => void): void {
       text(metadata.client_name),
       slugs.get(client.tenantId),
       client.isFirstParty,
+      client.isDisabled,
       authMethod(metadata),
       grants(metadata),
       client.createdAt,
@@ -112,7 +79,16 @@ function addList(clients: Command, setExitCode: (code: number) => void): void {
     return {
       json: { clients: found.map(toView) },
       text: table(
-        ['CLIENT_ID', 'NAME', 'TENANT', 'FIRST PARTY', 'AUTHENTICATION', 'GRANTS', 'CREATED'],
+        [
+          'CLIENT_ID',
+          'NAME',
+          'TENANT',
+          'FIRST PARTY',
+          'DISABLED',
+          'AUTHENTICATION',
+          'GRANTS',
+          'CREATED',
+        ],
         rows,
       ),
     };
@@ -128,25 +104,19 @@ function addDelete(clients: Command, setExitCode: (code: number) => void): void 
   setAction<{ tenant: string }>(remove, setExitCode, async (context, options, [id = '']) => {
     const tenant = await context.tenant(options.tenant);
     const clients = await context.clients();
-    await clients.delete(tenant.id, id).catch((error: { code?: string }) => {
-      if (error.code !== 'IDENT_NOT_FOUND') throw error;
-      throw new CliError(`There is no client ${JSON.stringify(id)} in tenant ${tenant.slug}.`, {
-        advice: 'To see what there is: gatehouse clients list',
-      });
-    });
-    const { ACCESS_TOKEN_TTL, SERVICE_TOKEN_TTL } = context.config;
-    const seconds = Math.max(ACCESS_TOKEN_TTL, SERVICE_TOKEN_TTL);
+    await clients.delete(tenant.id, id).catch(orNoClient(id, tenant));
     return {
       json: { deleted: id },
-      text: `Deleted ${id}. Access tokens that it holds end within ${seconds} seconds.`,
+      text: `Deleted ${id}. APIs that verify tokens by themselves take those that are out until they expire.`,
     };
   });
 }
 
-/** `gatehouse clients create|list|delete` */
+/** `gatehouse clients create|list|delete`, and what changes one */
 export const addClients: AddCommands = (program, setExitCode) => {
   const clients = program.command('clients').description('applications that use this provider');
   addList(clients, setExitCode);
   addCreate(clients, setExitCode);
   addDelete(clients, setExitCode);
+  addClientChanges(clients, setExitCode);
 };

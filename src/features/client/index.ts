@@ -1,8 +1,17 @@
 /**
  * OAuth clients as data: registration metadata, kept byte-stable for the
- * engine's cache, and the secret apart from it.
+ * engine's cache, and the secrets apart from them.
  * Must not interpret the metadata; the engine validates and uses it.
  */
 
-export { type ClientMetadata, type NewClient, newClient, type StoredClient } from './schema.ts';
-export { type ClientService, createClientService } from './service.ts';
+export {
+  type ClientDetails,
+  type ClientMetadata,
+  type ClientName,
+  type ClientUpdate,
+  type NewClient,
+  newClient,
+  type SecretRotation,
+  type StoredClient,
+} from './schema.ts';
+export { type ClientService, createClientService, type WithSecret } from './service.ts';

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { isUuid } from '../../kernel/ids.ts';
-import type { ClientMetadata, StoredClient } from './schema.ts';
+import type { ClientDetails, ClientMetadata, ClientName } from './schema.ts';
+import type { SecretAtRest } from './secrets.ts';
 
 interface ClientRow {
   client_id: string;
@@ -9,12 +10,19 @@ interface ClientRow {
   metadata: ClientMetadata;
   secret_hash: Buffer | null;
   secret_sealed: Buffer | null;
+  previous_secret_hash: Buffer | null;
+  previous_secret_sealed: Buffer | null;
+  previous_secret_expires_at: Date | null;
   disabled_at: Date | null;
+  version: number;
   created_at: Date;
+  updated_at: Date;
 }
 
-export interface ClientRecord extends StoredClient {
-  secretSealed: Buffer | null;
+/** A client with its secrets as they are kept. */
+export interface ClientRecord extends ClientDetails, SecretAtRest {
+  previousHash: Buffer | null;
+  previousSealed: Buffer | null;
 }
 
 const toClient = (row: ClientRow): ClientRecord => ({
@@ -24,13 +32,29 @@ const toClient = (row: ClientRow): ClientRecord => ({
   metadata: row.metadata,
   secretHash: row.secret_hash,
   secretSealed: row.secret_sealed,
+  previousHash: row.previous_secret_hash,
+  previousSealed: row.previous_secret_sealed,
+  previousSecretExpiresAt: row.previous_secret_expires_at,
   isDisabled: row.disabled_at !== null,
+  version: row.version,
   createdAt: row.created_at,
+  updatedAt: row.updated_at,
 });
 
 /** A client of any tenant: its id is what a request names before a tenant is known. */
 export async function findClient(knex: Knex, clientId: string): Promise<ClientRecord | undefined> {
   const row = await knex<ClientRow>('clients').where({ client_id: clientId }).first();
+  return row && toClient(row);
+}
+
+const byName = ({ tenantId, clientId }: ClientName) => ({
+  tenant_id: tenantId,
+  client_id: clientId,
+});
+
+/** A client of this tenant, disabled ones too. */
+export async function getClient(knex: Knex, name: ClientName): Promise<ClientRecord | undefined> {
+  const row = await knex<ClientRow>('clients').where(byName(name)).first();
   return row && toClient(row);
 }
 
@@ -56,21 +80,57 @@ export async function insertClient(trx: Knex.Transaction, client: ClientRecord):
     metadata: JSON.stringify(client.metadata),
     secret_hash: client.secretHash,
     secret_sealed: client.secretSealed,
+    version: client.version,
     created_at: client.createdAt,
-    updated_at: client.createdAt,
+    updated_at: client.updatedAt,
   });
 }
 
+/** Writes a client whole, unless it has changed since it was read. @returns whether it was written */
+export async function replaceClient(knex: Knex, client: ClientRecord): Promise<boolean> {
+  const updated = await knex('clients')
+    .where({ ...byName(client), version: client.version })
+    .update({
+      is_first_party: client.isFirstParty,
+      metadata: JSON.stringify(client.metadata),
+      secret_hash: client.secretHash,
+      secret_sealed: client.secretSealed,
+      previous_secret_hash: client.previousHash,
+      previous_secret_sealed: client.previousSealed,
+      previous_secret_expires_at: client.previousSecretExpiresAt,
+      version: client.version + 1,
+      updated_at: client.updatedAt,
+    });
+  return updated > 0;
+}
+
+/** Disables or enables. @returns the client, changed or as it was already; undefined: none such */
+export async function setDisabled(
+  knex: Knex,
+  name: ClientName,
+  { isDisabled, at }: { isDisabled: boolean; at: Date },
+): Promise<ClientRecord | undefined> {
+  const [row] = await knex<ClientRow>('clients')
+    .where(byName(name))
+    .modify((query) => {
+      if (isDisabled) query.whereNull('disabled_at');
+      else query.whereNotNull('disabled_at');
+    })
+    .update({
+      disabled_at: isDisabled ? at : null,
+      version: knex.raw('version + 1') as unknown as number,
+      updated_at: at,
+    })
+    .returning('*');
+  return row ? toClient(row) : getClient(knex, name);
+}
+
 /** @returns whether there was such a client in the tenant */
-export async function deleteClient(
-  trx: Knex.Transaction,
-  tenantId: string,
-  clientId: string,
-): Promise<boolean> {
-  const deleted = await trx('clients').where({ tenant_id: tenantId, client_id: clientId }).delete();
+export async function deleteClient(trx: Knex.Transaction, name: ClientName): Promise<boolean> {
+  const deleted = await trx('clients').where(byName(name)).delete();
   if (deleted > 0) {
-    await trx('oidc_refresh_tokens').where({ client_id: clientId }).delete();
-    await trx('oidc_grants').where({ client_id: clientId }).delete();
+    await trx('oidc_refresh_tokens').where({ client_id: name.clientId }).delete();
+    await trx('oidc_grants').where({ client_id: name.clientId }).delete();
   }
   return deleted > 0;
 }
