@@ -96,7 +96,9 @@ export function buildApp(deps: Deps): Koa {
     serveEngine(deps.engine),
     pageNotFound({ pages: deps.errorPages }),
   ];
-  const app = new Koa({ proxy: true, keys: deps.cookieKeys });
+  const app = new Koa({ proxy: true });
+  // Asked for with each request: they rotate.
+  Object.defineProperty(app, 'keys', { get: () => deps.engine.secrets().cookies });
   app.silent = true;
   app.use((ctx, next) => {
     settleForwarded(ctx.req, proxies);

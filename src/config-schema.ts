@@ -76,6 +76,9 @@ export const shape = {
     .string()
     .optional()
     .describe('File with the key-encryption key; development makes `.data/key-encryption-key`'),
+  KEY_ENCRYPTION_KEY_OTHER: secret
+    .optional()
+    .describe('A second key that opens what it sealed, while `keys rewrap` moves values'),
   WEB_CONCURRENCY: z.coerce
     .number()
     .int()
@@ -109,6 +112,23 @@ export const shape = {
     .enum(['RS256', 'ES256', 'EdDSA'])
     .default('RS256')
     .describe('Default algorithm for tokens; keys of the others are published beside it'),
+  SIGNING_ALGS_EXPERIMENTAL: list
+    .pipe(z.array(z.enum(['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'])))
+    .describe(
+      'Further algorithms that clients may choose, for tests of them: ML-DSA-44, ML-DSA-65, ML-DSA-87',
+    ),
+  KEY_ROTATION_INTERVAL: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(7_776_000)
+    .describe('Age at which signing keys and the keys of cookies are replaced, seconds; 0: never'),
+  KEY_RETIREMENT: duration(604_800).describe(
+    'A key stays published so long after it ceased to sign, seconds; at least two lives of a token',
+  ),
+  JWKS_MAX_AGE: duration(3_600).describe(
+    'Longest that others keep the JWKS, seconds; a key is published for longer before it signs',
+  ),
   ACCESS_TOKEN_FORMAT: z
     .enum(['jwt', 'opaque'])
     .default('jwt')

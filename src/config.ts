@@ -40,7 +40,7 @@ export class ConfigError extends Error {
 
 type Env = Record<string, string | undefined>;
 
-const SECRETS = ['DATABASE_URL', 'REDIS_URL', 'METRICS_TOKEN'] as const;
+const SECRETS = ['DATABASE_URL', 'REDIS_URL', 'METRICS_TOKEN', 'KEY_ENCRYPTION_KEY_OTHER'] as const;
 
 /** Names of ours that an operator may set beside the schema: the `_FILE` form of secrets. */
 const KNOWN = new Set<string>([...Object.keys(shape), ...SECRETS.map((name) => `${name}_FILE`)]);
@@ -95,6 +95,9 @@ function crossChecks(config: Parsed): string[] {
   }
   if (config.SESSION_IDLE_TTL > config.SESSION_ABSOLUTE_TTL) {
     problems.push('SESSION_IDLE_TTL must not be longer than SESSION_ABSOLUTE_TTL');
+  }
+  if (config.KEY_ROTATION_INTERVAL > 0 && config.KEY_ROTATION_INTERVAL < 2 * config.JWKS_MAX_AGE) {
+    problems.push('KEY_ROTATION_INTERVAL must be at least twice JWKS_MAX_AGE');
   }
   return problems;
 }

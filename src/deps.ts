@@ -26,6 +26,8 @@ import { createEngine, createFindAccount } from './oidc/engine.ts';
 import { createEnginePages } from './oidc/engine-pages.ts';
 import type { EngineHost } from './oidc/host.ts';
 import { checkDpopProof, dpopAlgorithms } from './oidc/internals.ts';
+import { keyPolicy } from './oidc/key-policy.ts';
+import { createKeyRotation, type KeyRotation } from './oidc/key-rotation.ts';
 import type { EngineEvents } from './oidc/listeners.ts';
 import { createRestarts, type Restarts } from './oidc/restarts.ts';
 import { createPages } from './pages/index.ts';
@@ -51,7 +53,7 @@ export interface Deps extends Infrastructure {
   pages: PageRenderer;
   errorPages: ErrorPages;
   csrf: CsrfTokens;
-  cookieKeys: string[];
+  keyRotation: KeyRotation;
   routes: Route[];
   limiter: ApiOptions['limiter'];
   authenticate: ApiOptions['authenticate'];
@@ -139,12 +141,14 @@ function restoreRevocationsOnReady({ redis, log }: Infrastructure, { sessions }:
 }
 
 /** What the hosted pages share. */
-async function createWeb(config: Config, infra: Infrastructure, features: Features) {
+async function createWeb(
+  config: Config,
+  infra: Infrastructure,
+  features: Features,
+  engine: () => EngineHost,
+) {
   const secrets = { knex: infra.postgres.knex, sealer: infra.sealer, clock: infra.clock };
-  const cookieKeys = (await loadServerSecrets(secrets, 'cookies')).map((key) =>
-    key.toString('base64url'),
-  );
-  const csrf = createCsrfTokens(await loadServerSecrets(secrets, 'csrf'));
+  const csrf = createCsrfTokens(() => engine().secrets().csrf);
   const [dpopSecret = Buffer.alloc(0)] = await loadServerSecrets(secrets, 'dpop');
   const restarts = createRestarts(infra.redis, features.clients);
   const pages = createPageRenderer({
@@ -158,7 +162,7 @@ async function createWeb(config: Config, infra: Infrastructure, features: Featur
     secureCookies: config.ISSUER.startsWith('https:'),
   });
   const errorPages = createErrorPages({ pages, findRestart: restarts.find });
-  return { cookieKeys, dpopSecret, csrf, restarts, pages, errorPages };
+  return { dpopSecret, csrf, restarts, pages, errorPages };
 }
 
 /** Counters and log lines for what the engine tells. */
@@ -245,13 +249,12 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
   };
   const features = createFeatures(infra, currentEngine);
   restoreRevocationsOnReady(infra, features);
-  const web = await createWeb(config, infra, features);
+  const web = await createWeb(config, infra, features, currentEngine);
   engine = await createEngine({
     ...infra,
     ...features,
     knex: infra.postgres.knex,
     config,
-    cookieKeys: web.cookieKeys,
     dpopSecret: web.dpopSecret,
     restarts: web.restarts,
     pages: createEnginePages({ ...web, ...features }),
@@ -268,13 +271,24 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     ...createApiParts(config, infra, features, engine),
     outbox,
     engine,
+    keyRotation: createKeyRotation({
+      ...infra,
+      ...features,
+      knex: infra.postgres.knex,
+      policy: keyPolicy(config),
+    }),
     health: createProbes(infra, engine, outbox),
     async close() {
       engine.stop();
       await infra.queues.close();
       await infra.passwords.close();
       infra.redis.disconnect();
-      await Promise.all([infra.outbound.close(), infra.pipeline.close(), infra.postgres.close()]);
+      await Promise.all([
+        infra.outbound.close(),
+        infra.notifications.close(),
+        infra.pipeline.close(),
+        infra.postgres.close(),
+      ]);
     },
   };
 }

@@ -2,8 +2,9 @@ import { sessionEvents } from './features/session/index.ts';
 import { signInEvents } from './features/sign-in/index.ts';
 import { userEvents } from './features/user/index.ts';
 import type { EventType } from './kernel/events.ts';
+import { keyEvents } from './oidc/key-events.ts';
 
 /** Every event that this service publishes, by type. */
-export const EVENTS: EventType[] = [sessionEvents, signInEvents, userEvents]
+export const EVENTS: EventType[] = [sessionEvents, signInEvents, userEvents, keyEvents]
   .flatMap((group): EventType[] => Object.values(group))
   .sort((a, b) => a.type.localeCompare(b.type));

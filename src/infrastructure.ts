@@ -1,16 +1,16 @@
 import type { Adapter } from 'oidc-provider';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
-import { loadKeyEncryptionKey } from './infra/key-encryption-key.ts';
+import { loadSealer } from './infra/key-encryption-key.ts';
 import { createLogger } from './infra/logger.ts';
 import { createMetrics } from './infra/metrics.ts';
+import { createNotifications, NOTIFICATION_CONNECTIONS } from './infra/notifications.ts';
 import { createOutbound, type OutboundOptions } from './infra/outbound.ts';
 import { createPasswords } from './infra/passwords/index.ts';
 import { createPostgres } from './infra/postgres.ts';
 import { createQueues } from './infra/queues.ts';
 import { createRedis } from './infra/redis.ts';
 import { createRevocations } from './infra/revocations.ts';
-import { createSealer } from './infra/sealing.ts';
 import { type Clock, systemClock } from './kernel/clock.ts';
 import { longestAccessToken } from './kernel/lifetimes.ts';
 import { createPipeline, PIPELINE_CONNECTIONS } from './oidc/adapter/index.ts';
@@ -40,7 +40,7 @@ export async function createInfrastructure(config: Config, overrides: Overrides)
     log.warn({ err: error, dependency }, 'connection lost');
   const postgres = createPostgres({
     url,
-    poolSize: config.DATABASE_POOL_SIZE - PIPELINE_CONNECTIONS,
+    poolSize: config.DATABASE_POOL_SIZE - PIPELINE_CONNECTIONS - NOTIFICATION_CONNECTIONS,
     acquireTimeout: ACQUIRE_TIMEOUT,
     statementTimeout: config.DATABASE_STATEMENT_TIMEOUT,
     onError: onError('postgres'),
@@ -57,13 +57,13 @@ export async function createInfrastructure(config: Config, overrides: Overrides)
     statementTimeout: config.DATABASE_STATEMENT_TIMEOUT,
     onError: onError('postgres'),
   });
-  const sealer = createSealer(
-    loadKeyEncryptionKey({
-      value: config.KEY_ENCRYPTION_KEY?.reveal(),
-      file: config.KEY_ENCRYPTION_KEY_FILE,
-      isProduction: config.isProduction,
-    }),
-  );
+  const notifications = createNotifications({
+    url,
+    createSocket: postgres.createSocket,
+    connectTimeout: ACQUIRE_TIMEOUT,
+    onError: onError('postgres'),
+  });
+  const sealer = loadSealer(config);
   await redis.connect();
   const revocations = createRevocations({
     redis,
@@ -94,6 +94,7 @@ export async function createInfrastructure(config: Config, overrides: Overrides)
     log,
     metrics,
     postgres,
+    notifications,
     pipeline,
     redis,
     sealer,

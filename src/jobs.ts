@@ -12,6 +12,7 @@ export function createJobs(deps: Deps): Job[] {
     { name: 'outbox-purge', interval: 60_000, run: () => deps.outbox.purge() },
     // Redis may have lost it while nobody was connected.
     { name: 'revocation-set', interval: 600_000, run: () => deps.sessions.restoreRevocations() },
+    { name: 'key-rotation', interval: 5_000, run: () => deps.keyRotation.tick() },
     { name: 'expired-artefacts', interval: 30_000, run: () => deps.purgeExpired() },
   ];
 }

@@ -66,18 +66,11 @@ export async function openRedis(config: Config): Promise<Redis> {
  * Its methods throw ConfigError when the key-encryption key is missing or malformed.
  */
 export async function lateSealer(config: Config): Promise<Sealer> {
-  const { loadKeyEncryptionKey } = await import('../infra/key-encryption-key.ts');
-  const { createSealer } = await import('../infra/sealing.ts');
+  const { loadSealer } = await import('../infra/key-encryption-key.ts');
   let sealer: Sealer | undefined;
   const get = (): Sealer => {
     try {
-      sealer ??= createSealer(
-        loadKeyEncryptionKey({
-          value: config.KEY_ENCRYPTION_KEY?.reveal(),
-          file: config.KEY_ENCRYPTION_KEY_FILE,
-          isProduction: config.isProduction,
-        }),
-      );
+      sealer ??= loadSealer(config);
       return sealer;
     } catch (error) {
       throw new ConfigError([`the key-encryption key: ${reasonOf(error)}`]);
@@ -88,6 +81,9 @@ export async function lateSealer(config: Config): Promise<Sealer> {
     open: (sealed, associatedData) => get().open(sealed, associatedData),
     get keyId() {
       return get().keyId;
+    },
+    get prefix() {
+      return get().prefix;
     },
   };
 }

@@ -59,3 +59,17 @@ export const enabledJWA = {
   authorizationEncryptionAlgValues: keyManagement,
   authorizationEncryptionEncValues: contentEncryption,
 } as NonNullable<Configuration['enabledJWA']>;
+
+/** What the engine signs, each by an algorithm that the client's registration chooses. */
+const SIGNED_BY_US = [
+  'idTokenSigningAlgValues',
+  'userinfoSigningAlgValues',
+  'introspectionSigningAlgValues',
+  'authorizationSigningAlgValues',
+] as const;
+
+/** The same with algorithms that are configured for those who test them. */
+export function enabledWith(experimental: readonly string[]): typeof enabledJWA {
+  const more = SIGNED_BY_US.map((name) => [name, [...(enabledJWA[name] ?? []), ...experimental]]);
+  return { ...enabledJWA, ...Object.fromEntries(more) };
+}

@@ -2,17 +2,18 @@ import { type Client, type Configuration, errors, type KoaContextWithOIDC } from
 import type { Config } from '../config.ts';
 import type { StoredClient } from '../features/client/index.ts';
 import { reachableAcrs } from './acr.ts';
-import { enabledJWA } from './algorithms.ts';
+import { enabledWith } from './algorithms.ts';
 import { scopeClaims } from './claims.ts';
 import { extraClientMetadata } from './client-extensions.ts';
 import type { ClientLookup } from './client-lookup.ts';
 import { loadGrant } from './grants.ts';
+import { type SigningKey, signingAlgs } from './keys.ts';
 import { requiresPkce } from './pkce.ts';
 import { createPolicy } from './policy.ts';
 import { createFeatures } from './protocols/index.ts';
 import type { ProviderDeps } from './provider.ts';
 import { openidScopes, platformScopes } from './resources.ts';
-import { PooledSigningKey } from './signing-key.ts';
+import { toEngineKey } from './signing-key.ts';
 import { extraTokenClaims } from './token-claims.ts';
 import { createTtl } from './ttl.ts';
 
@@ -52,6 +53,12 @@ function mayReadFrom(ctx: KoaContextWithOIDC, origin: string, client: Client): b
   return (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin);
 }
 
+/** A key whose algorithm is no longer configured stays published, and signs nothing. */
+const engineKeys = ({ config, keys }: ProviderDeps): SigningKey[] => {
+  const algs: readonly string[] = [...signingAlgs, ...config.SIGNING_ALGS_EXPERIMENTAL];
+  return keys.filter(({ alg }) => algs.includes(alg));
+};
+
 /** The engine's options; the protocols that are switched on have files of their own beside. */
 export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): Configuration {
   const { config } = deps;
@@ -60,7 +67,7 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
   const policyDeps = { tenants: deps.tenants, findClient };
   return {
     adapter: deps.adapter,
-    jwks: { keys: deps.keys.map((key) => new PooledSigningKey(key)) },
+    jwks: { keys: engineKeys(deps).map(toEngineKey) },
     acrValues: reachableAcrs,
     assertJwtClientAuthClaimsAndHeader: async (_ctx, claims) => assertShortLived(claims),
     claims: scopeClaims,
@@ -91,7 +98,7 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
       ui_locales_supported: ['en', 'vi'],
       claim_types_supported: ['normal'],
     },
-    enabledJWA,
+    enabledJWA: enabledWith(config.SIGNING_ALGS_EXPERIMENTAL),
     extraClientMetadata,
     extraParams: ['tenant'],
     extraTokenClaims: (ctx, token) => extraTokenClaims(ctx, token, lookup.storedOf),

@@ -6,6 +6,7 @@ import type { ClientService } from '../features/client/index.ts';
 import type { SessionService } from '../features/session/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
 import type { UserService } from '../features/user/index.ts';
+import type { Notifications } from '../infra/notifications.ts';
 import type { Outbound } from '../infra/outbound.ts';
 import type { Revocations } from '../infra/revocations.ts';
 import type { Sealer } from '../infra/sealing.ts';
@@ -15,7 +16,9 @@ import { mayHoldTokens, type TenantAccount, toAccount } from './claims.ts';
 import { guardAdapters, orUnavailable } from './dependency-errors.ts';
 import type { HostedPages } from './engine-pages.ts';
 import { createEngineHost, type EngineHost } from './host.ts';
-import { loadSigningKeys } from './keys.ts';
+import { keyPolicy } from './key-policy.ts';
+import { KEYS_CHANGED } from './key-repository.ts';
+import { readKeys } from './keys.ts';
 import { type EngineEvents, listen } from './listeners.ts';
 import { buildProvider } from './provider.ts';
 import type { Restarts } from './restarts.ts';
@@ -35,10 +38,9 @@ export interface EngineDeps {
   users: UserService;
   pages: HostedPages;
   restarts: Restarts;
-  /** Keys that sign cookies, newest first. */
-  cookieKeys: string[];
   /** 32 bytes that DPoP nonces are made of; the same in every process. */
   dpopSecret: Buffer;
+  notifications: Pick<Notifications, 'listen'>;
   events: EngineEvents;
   onError(error: unknown): void;
   /** Wraps the engine's storage; race tests slow it down. */
@@ -83,13 +85,16 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
     deps.events.refreshReplayed(token.accountId);
     await orUnavailable(() => sessions.replayDetected(token));
   };
+  const { algs } = keyPolicy(config);
   const host = await createEngineHost({
-    loadKeys: () => loadSigningKeys(deps),
-    build(keys) {
+    readKeys: () => readKeys(deps, algs),
+    watchKeys: (onChange) => deps.notifications.listen(KEYS_CHANGED, onChange),
+    jwksMaxAge: config.JWKS_MAX_AGE,
+    build({ signing, cookies }) {
       const engine = buildProvider({
         config,
-        keys,
-        cookieKeys: deps.cookieKeys,
+        keys: signing,
+        cookieKeys: cookies,
         dpopSecret: deps.dpopSecret,
         adapter,
         clients: { find: (clientId) => orUnavailable(() => clients.find(clientId)) },
@@ -105,7 +110,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
       listen(engine.provider, deps.events);
       return engine;
     },
-    onSwap: (keys) => deps.events.keysSwapped(keys.map((key) => key.kid)),
+    onSwap: ({ signing }) => deps.events.keysSwapped(signing.map((key) => key.kid)),
     onError: deps.onError,
   });
   return withHostedForms(host, deps.pages);

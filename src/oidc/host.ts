@@ -1,10 +1,13 @@
 import type { Context, Middleware, Next } from 'koa';
 import compose from 'koa-compose';
-import type { SigningKey } from './keys.ts';
+import type { KeySet, StoredKeys } from './keys.ts';
 import type { Engine } from './provider.ts';
 import { createPublicDocuments, type PublicDocuments } from './public-documents.ts';
 
-/** Milliseconds between looks at the key table; a change is followed within this time. */
+/**
+ * Milliseconds between looks at the keys; a change is followed within this time
+ * by a process that missed the word of it.
+ */
 const POLL_INTERVAL = 5_000;
 
 export interface EngineHost {
@@ -14,6 +17,8 @@ export interface EngineHost {
   middleware: Middleware;
   /** JWKS and discovery, as bytes in memory. */
   documents(): PublicDocuments;
+  /** What is signed with beside tokens: the first signs, all verify. */
+  secrets(): Pick<KeySet, 'cookies' | 'csrf'>;
   /** Looks for changed keys now. @returns whether the engine was swapped */
   refresh(): Promise<boolean>;
   /** Age of the oldest current signing key, in seconds. */
@@ -25,12 +30,27 @@ interface Loaded {
   engine: Engine;
   handle(ctx: Context, next: Next): Promise<void>;
   documents: PublicDocuments;
-  keys: SigningKey[];
+  keys: KeySet;
   fingerprint: string;
 }
 
-const fingerprintOf = (keys: SigningKey[]): string =>
-  keys.map((key) => `${key.kid}:${key.state}`).join(' ');
+/** Runs `work` once at a time: whoever asks while it runs gets a run that begins after it. */
+function oneAtATime<T>(work: () => Promise<T>): () => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return () => {
+    const run = last.then(work, work);
+    last = run;
+    return run;
+  };
+}
+
+/** Seconds since the oldest key that signs began to. */
+function ageOf({ signing }: KeySet, now: number): number {
+  const born = signing
+    .filter((key) => key.state === 'current')
+    .map((key) => (key.activatedAt ?? key.createdAt).getTime());
+  return born.length === 0 ? 0 : Math.max(0, (now - Math.min(...born)) / 1000);
+}
 
 /**
  * Holds the engine and swaps it whole when keys change: building one costs a
@@ -38,46 +58,55 @@ const fingerprintOf = (keys: SigningKey[]): string =>
  * the last good set stays in use.
  */
 export async function createEngineHost(options: {
-  loadKeys(): Promise<SigningKey[]>;
-  build(keys: SigningKey[]): Engine;
-  onSwap(keys: SigningKey[]): void;
+  readKeys(): Promise<StoredKeys>;
+  /** Calls `onChange` when keys may have changed. */
+  watchKeys(onChange: () => void): void;
+  build(keys: KeySet): Engine;
+  /** Seconds that others may keep the JWKS. */
+  jwksMaxAge: number;
+  onSwap(keys: KeySet): void;
   onError(error: unknown): void;
 }): Promise<EngineHost> {
-  async function load(keys: SigningKey[]): Promise<Loaded> {
+  async function load(stored: StoredKeys): Promise<Loaded> {
+    const keys = stored.open();
     const engine = options.build(keys);
     return {
       engine,
       handle: compose(engine.provider.middleware) as Loaded['handle'],
-      documents: await createPublicDocuments(engine.provider, keys),
+      documents: await createPublicDocuments(engine.provider, keys.signing, options.jwksMaxAge),
       keys,
-      fingerprint: fingerprintOf(keys),
+      fingerprint: stored.fingerprint,
     };
   }
 
-  let loaded = await load(await options.loadKeys());
+  let loaded = await load(await options.readKeys());
 
-  async function refresh(): Promise<boolean> {
-    const keys = await options.loadKeys();
-    if (fingerprintOf(keys) === loaded.fingerprint) return false;
-    loaded = await load(keys);
-    options.onSwap(keys);
+  const refresh = oneAtATime(async () => {
+    const stored = await options.readKeys();
+    if (stored.fingerprint === loaded.fingerprint) return false;
+    loaded = await load(stored);
+    options.onSwap(loaded.keys);
     return true;
-  }
+  });
 
-  const timer = setInterval(() => refresh().catch(options.onError), POLL_INTERVAL);
+  let isStopped = false;
+  const look = (): void => {
+    if (!isStopped) refresh().catch((error) => isStopped || options.onError(error));
+  };
+  const timer = setInterval(look, POLL_INTERVAL);
   timer.unref();
+  options.watchKeys(look);
 
   return {
     current: () => loaded.engine,
     middleware: (ctx, next) => loaded.handle(ctx, next),
     documents: () => loaded.documents,
+    secrets: () => loaded.keys,
     refresh,
-    keyAge(now) {
-      const born = loaded.keys
-        .filter((key) => key.state === 'current')
-        .map((key) => (key.activatedAt ?? key.createdAt).getTime());
-      return born.length === 0 ? 0 : Math.max(0, (now - Math.min(...born)) / 1000);
+    keyAge: (now) => ageOf(loaded.keys, now),
+    stop() {
+      isStopped = true;
+      clearInterval(timer);
     },
-    stop: () => clearInterval(timer),
   };
 }

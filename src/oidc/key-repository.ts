@@ -9,9 +9,25 @@ export interface KeyRow {
   state: KeyState;
   public_jwk: Record<string, string>;
   private_sealed: Buffer | null;
+  /** When it was made or imported, and published with that. */
   created_at: Date;
+  /** When it began to sign. */
   activated_at: Date | null;
+  /** When it ceased to sign. */
   retired_at: Date | null;
+  /** When it was taken out of the JWKS. */
+  gone_at: Date | null;
+}
+
+/** The channel on which the database tells that keys or secrets have changed (migration 0006). */
+export const KEYS_CHANGED = 'gatehouse_keys';
+
+/** Any number, the same for every process: names the advisory lock of all changes to keys. */
+const LOCK = 4_283_649;
+
+/** Lets one transaction at a time change keys, among all processes; held until its end. */
+export async function lockKeys(trx: Knex.Transaction): Promise<void> {
+  await trx.raw('SELECT pg_advisory_xact_lock(?)', [LOCK]);
 }
 
 /** Published keys: the current ones first, since the engine signs with the first that fits. */
@@ -24,8 +40,19 @@ export async function findPublishedKeys(knex: Knex): Promise<KeyRow[]> {
 }
 
 export const listKeys = (knex: Knex): Promise<KeyRow[]> =>
-  knex<KeyRow>('signing_keys').orderBy('created_at', 'desc');
+  knex<KeyRow>('signing_keys').orderBy([
+    { column: 'created_at', order: 'desc' },
+    { column: 'kid' },
+  ]);
 
 export async function insertKey(trx: Knex.Transaction, key: KeyRow): Promise<void> {
   await trx('signing_keys').insert({ ...key, public_jwk: JSON.stringify(key.public_jwk) });
+}
+
+export async function updateKey(
+  trx: Knex.Transaction,
+  kid: string,
+  changes: Partial<Omit<KeyRow, 'kid' | 'public_jwk'>>,
+): Promise<void> {
+  await trx('signing_keys').where({ kid }).update(changes);
 }

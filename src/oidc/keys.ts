@@ -1,17 +1,21 @@
-import { createHash, createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto';
-import { promisify } from 'node:util';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { Sealer } from '../infra/sealing.ts';
+import { findServerSecrets } from '../infra/server-secrets.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { findPublishedKeys, insertKey, type KeyRow, type KeyState } from './key-repository.ts';
+import { makeKeyPair, publicJwkOf, type SigningAlg, standardAlgs } from './key-material.ts';
+import {
+  findPublishedKeys,
+  insertKey,
+  type KeyRow,
+  type KeyState,
+  lockKeys,
+} from './key-repository.ts';
 
-const generate = promisify(generateKeyPair);
+export type { SigningAlg } from './key-material.ts';
 
-export const signingAlgs = ['RS256', 'ES256', 'EdDSA'] as const;
-export type SigningAlg = (typeof signingAlgs)[number];
-
-/** Any number, the same for every process: names the advisory lock of first creation. */
-const LOCK = 4_283_649;
+/** The algorithms that access tokens may be signed with. */
+export const signingAlgs = standardAlgs;
 
 export interface SigningKey {
   kid: string;
@@ -23,91 +27,108 @@ export interface SigningKey {
   activatedAt: Date | null;
 }
 
-async function makeKeyPair(alg: SigningAlg): Promise<KeyObject> {
-  switch (alg) {
-    case 'RS256':
-      return (await generate('rsa', { modulusLength: 2048 })).privateKey;
-    case 'ES256':
-      return (await generate('ec', { namedCurve: 'P-256' })).privateKey;
-    case 'EdDSA':
-      return (await generate('ed25519')).privateKey;
-  }
+/** Everything that a process signs with; the first of each kind signs, all verify. */
+export interface KeySet {
+  signing: SigningKey[];
+  cookies: string[];
+  csrf: Buffer[];
 }
 
-/** The JWK thumbprint (RFC 7638) of a public key: its kid. */
-function thumbprint(jwk: Record<string, string>): string {
-  const members = {
-    RSA: ['e', 'kty', 'n'],
-    EC: ['crv', 'kty', 'x', 'y'],
-    OKP: ['crv', 'kty', 'x'],
-  }[jwk.kty as 'RSA' | 'EC' | 'OKP'];
-  const canonical = JSON.stringify(Object.fromEntries(members.map((name) => [name, jwk[name]])));
-  return createHash('sha256').update(canonical).digest('base64url');
+/** The keys as the database has them. */
+export interface StoredKeys {
+  /** Differs when any key, its state or its order does. */
+  fingerprint: string;
+  /** Unseals them. @throws when the key-encryption key is not the right one */
+  open(): KeySet;
 }
 
-/** The public half as published in the JWKS (RFC 7517 4). */
-function publicJwkOf(privateKey: KeyObject, alg: SigningAlg): Record<string, string> {
-  const {
-    d: _d,
-    p: _p,
-    q: _q,
-    dp: _dp,
-    dq: _dq,
-    qi: _qi,
-    ...jwk
-  } = privateKey.export({
-    format: 'jwk',
-  }) as Record<string, string>;
-  return { ...jwk, kid: thumbprint(jwk), alg, use: 'sig' };
+export interface KeyStoreDeps {
+  knex: Knex;
+  sealer: Sealer;
+  clock: Clock;
 }
 
-async function createKey(
-  trx: Knex.Transaction,
-  deps: { sealer: Sealer; clock: Clock },
-  alg: SigningAlg,
-): Promise<void> {
-  const privateKey = await makeKeyPair(alg);
-  const publicJwk = publicJwkOf(privateKey, alg);
-  const kid = publicJwk.kid as string;
-  const now = new Date(deps.clock.now());
-  const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' });
-  await insertKey(trx, {
+const sealedAs = (kid: string): string => `signing_keys:${kid}`;
+
+/** A row for a private key. @param kid default: its thumbprint */
+export function toKeyRow(
+  { sealer, clock }: Pick<KeyStoreDeps, 'sealer' | 'clock'>,
+  key: { privateKey: KeyObject; alg: SigningAlg; kid?: string; state: 'next' | 'current' },
+): KeyRow {
+  const jwk = publicJwkOf(key.privateKey, key.alg, key.kid);
+  const kid = jwk.kid as string;
+  const now = new Date(clock.now());
+  const pkcs8 = key.privateKey.export({ format: 'der', type: 'pkcs8' });
+  return {
     kid,
-    alg,
-    state: 'current',
-    public_jwk: publicJwk,
-    private_sealed: deps.sealer.seal(pkcs8, `signing_keys:${kid}`),
+    alg: key.alg,
+    state: key.state,
+    public_jwk: jwk,
+    private_sealed: sealer.seal(pkcs8, sealedAs(kid)),
     created_at: now,
-    activated_at: now,
+    activated_at: key.state === 'current' ? now : null,
     retired_at: null,
+    gone_at: null,
+  };
+}
+
+/** Makes a key and stores it. */
+export async function createKey(
+  trx: Knex.Transaction,
+  deps: Pick<KeyStoreDeps, 'sealer' | 'clock'>,
+  key: { alg: SigningAlg; state: 'next' | 'current' },
+): Promise<KeyRow> {
+  const row = toKeyRow(deps, { ...key, privateKey: await makeKeyPair(key.alg) });
+  await insertKey(trx, row);
+  return row;
+}
+
+/**
+ * The rows of the published keys. Each algorithm that has no current key gets
+ * one, once among all processes that start together.
+ */
+async function readSigningKeys(deps: KeyStoreDeps, algs: readonly SigningAlg[]): Promise<KeyRow[]> {
+  const missing = (rows: KeyRow[]): SigningAlg[] =>
+    algs.filter((alg) => !rows.some((row) => row.state === 'current' && row.alg === alg));
+  const rows = await findPublishedKeys(deps.knex);
+  if (missing(rows).length === 0) return rows;
+  return deps.knex.transaction(async (trx) => {
+    await lockKeys(trx);
+    for (const alg of missing(await findPublishedKeys(trx))) {
+      await createKey(trx, deps, { alg, state: 'current' });
+    }
+    return findPublishedKeys(trx);
   });
 }
 
 /**
- * The published signing keys. Each algorithm that has no current key gets one,
- * once among all processes that start together.
+ * Reads what this process signs with; what is missing is made.
+ * @param algs the algorithms that there must be a signing key for
  */
-export async function loadSigningKeys(deps: {
-  knex: Knex;
-  sealer: Sealer;
-  clock: Clock;
-}): Promise<SigningKey[]> {
-  const rows = await findPublishedKeys(deps.knex);
-  if (missingAlgs(rows).length === 0) return rows.map((row) => openKey(row, deps.sealer));
-  const complete = await deps.knex.transaction(async (trx) => {
-    await trx.raw('SELECT pg_advisory_xact_lock(?)', [LOCK]);
-    for (const alg of missingAlgs(await findPublishedKeys(trx))) await createKey(trx, deps, alg);
-    return findPublishedKeys(trx);
-  });
-  return complete.map((row) => openKey(row, deps.sealer));
+export async function readKeys(
+  deps: KeyStoreDeps,
+  algs: readonly SigningAlg[],
+): Promise<StoredKeys> {
+  const rows = await readSigningKeys(deps, algs);
+  const cookies = await findServerSecrets(deps, 'cookies');
+  const csrf = await findServerSecrets(deps, 'csrf');
+  return {
+    fingerprint: [
+      ...rows.map(({ kid, state }) => `${kid}:${state}`),
+      ...cookies.ids,
+      ...csrf.ids,
+    ].join(' '),
+    open: () => ({
+      signing: rows.map((row) => openKey(row, deps.sealer)),
+      cookies: cookies.open().map((secret) => secret.toString('base64url')),
+      csrf: csrf.open(),
+    }),
+  };
 }
-
-const missingAlgs = (rows: KeyRow[]): SigningAlg[] =>
-  signingAlgs.filter((alg) => !rows.some((row) => row.state === 'current' && row.alg === alg));
 
 function openKey(row: KeyRow, sealer: Sealer): SigningKey {
   if (!row.private_sealed) throw new Error(`signing key ${row.kid} has no private part`);
-  const pkcs8 = sealer.open(row.private_sealed, `signing_keys:${row.kid}`);
+  const pkcs8 = sealer.open(row.private_sealed, sealedAs(row.kid));
   return {
     kid: row.kid,
     alg: row.alg as SigningAlg,

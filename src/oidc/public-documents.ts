@@ -70,20 +70,27 @@ function sendPreflight(response: ServerResponse): void {
     .end();
 }
 
-/** Renders the public documents of an engine once. */
+/** Seconds that others may keep the metadata. */
+const DISCOVERY_MAX_AGE = 3_600;
+
+/**
+ * Renders the public documents of an engine once.
+ * @param jwksMaxAge seconds that others may keep the JWKS
+ */
 export async function createPublicDocuments(
   provider: Provider,
   keys: SigningKey[],
+  jwksMaxAge: number,
 ): Promise<PublicDocuments> {
   const jwks = toDocument(
     { keys: keys.map((key) => key.publicJwk) },
     'application/jwk-set+json; charset=utf-8',
-    3_600,
+    jwksMaxAge,
   );
   const discovery = toDocument(
     await renderDiscovery(provider),
     'application/json; charset=utf-8',
-    3_600,
+    DISCOVERY_MAX_AGE,
   );
   const documents = new Map<string, Document>([
     ...JWKS_PATHS.map((path) => [path, jwks] as const),

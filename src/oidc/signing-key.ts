@@ -1,6 +1,12 @@
-import { createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
+import { createPublicKey, type KeyObject, sign, type webcrypto } from 'node:crypto';
+import { promisify } from 'node:util';
 import { ExternalSigningKey } from 'oidc-provider';
-import type { SigningAlg, SigningKey } from './keys.ts';
+import { standardAlgs } from './key-material.ts';
+import type { SigningKey } from './keys.ts';
+
+const signInPool = promisify(sign);
+
+type StandardAlg = (typeof standardAlgs)[number];
 
 /** How Web Crypto names what each algorithm takes: at import, and at each signature. */
 const ALGORITHMS = {
@@ -10,7 +16,7 @@ const ALGORITHMS = {
     sign: { name: 'ECDSA', hash: 'SHA-256' },
   },
   EdDSA: { key: 'Ed25519', sign: 'Ed25519' },
-} as const satisfies Record<SigningAlg, object>;
+} as const satisfies Record<StandardAlg, object>;
 
 /**
  * A signing key that signs on libuv's pool, so that the event loop stays free.
@@ -22,12 +28,12 @@ const ALGORITHMS = {
 export class PooledSigningKey extends ExternalSigningKey {
   readonly #private: webcrypto.CryptoKey;
   readonly #public: KeyObject;
-  readonly #algorithm: (typeof ALGORITHMS)[SigningAlg]['sign'];
+  readonly #algorithm: (typeof ALGORITHMS)[StandardAlg]['sign'];
 
-  constructor(key: SigningKey) {
+  constructor(key: SigningKey & { alg: StandardAlg }) {
     super();
-    const { sign, key: imported } = ALGORITHMS[key.alg];
-    this.#algorithm = sign;
+    const { sign: algorithm, key: imported } = ALGORITHMS[key.alg];
+    this.#algorithm = algorithm;
     this.#private = key.privateKey.toCryptoKey(imported, false, ['sign']);
     this.#public = createPublicKey(key.privateKey);
     Object.assign(this, { kid: key.kid, alg: key.alg });
@@ -41,3 +47,29 @@ export class PooledSigningKey extends ExternalSigningKey {
     return new Uint8Array(await crypto.subtle.sign(this.#algorithm, this.#private, data));
   }
 }
+
+/** The same for algorithms that Web Crypto has as an experiment only, and says so aloud. */
+class ExperimentalSigningKey extends ExternalSigningKey {
+  readonly #private: KeyObject;
+
+  constructor(key: SigningKey) {
+    super();
+    this.#private = key.privateKey;
+    Object.assign(this, { kid: key.kid, alg: key.alg });
+  }
+
+  override keyObject(): KeyObject {
+    return createPublicKey(this.#private);
+  }
+
+  override async sign(data: Uint8Array): Promise<Uint8Array> {
+    return new Uint8Array(await signInPool(null, data, this.#private));
+  }
+}
+
+const isStandard = (key: SigningKey): key is SigningKey & { alg: StandardAlg } =>
+  (standardAlgs as readonly string[]).includes(key.alg);
+
+/** A key as the engine takes it. */
+export const toEngineKey = (key: SigningKey): ExternalSigningKey =>
+  isStandard(key) ? new PooledSigningKey(key) : new ExperimentalSigningKey(key);

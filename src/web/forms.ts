@@ -39,15 +39,17 @@ export interface CsrfTokens {
   matches(token: string | undefined, binding: string): boolean;
 }
 
-/** @param keys newest first: the newest makes tokens, all check them */
-export function createCsrfTokens(keys: Buffer[]): CsrfTokens {
+/** @param keys those in use at the moment: the first makes tokens, all check them */
+export function createCsrfTokens(keys: () => Buffer[]): CsrfTokens {
   const sign = (key: Buffer, binding: string): string =>
     hmacSha256(key, `csrf:${binding}`).toString('base64url');
-  const [newest] = keys;
-  if (!newest) throw new Error('a CSRF key is needed');
   return {
-    tokenFor: (binding) => sign(newest, binding),
+    tokenFor(binding) {
+      const [first] = keys();
+      if (!first) throw new Error('a CSRF key is needed');
+      return sign(first, binding);
+    },
     matches: (token, binding) =>
-      token !== undefined && keys.some((key) => constantTimeEqual(token, sign(key, binding))),
+      token !== undefined && keys().some((key) => constantTimeEqual(token, sign(key, binding))),
   };
 }

@@ -65,7 +65,8 @@ test('a new current key signs and is published as soon as the engine has looked'
   const before = await signInForTokens(world);
   const etag = (await fetch(`${url}/jw-certs`)).headers.get('etag');
   const kid = await rotate(world);
-  assert.equal(await deps.engine.refresh(), true);
+  // The word of the change may have come first: what counts is what is served after.
+  await deps.engine.refresh();
   assert.equal(await deps.engine.refresh(), false, 'nothing new the second time');
   const after = await signInForTokens(world);
   assert.equal(kidOf(after.accessToken), kid);

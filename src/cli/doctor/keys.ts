@@ -1,8 +1,8 @@
 import { existsSync, statSync } from 'node:fs';
 import type { Knex } from 'knex';
 import type { Config } from '../../config.ts';
-import { DEVELOPMENT_KEY_FILE, loadKeyEncryptionKey } from '../../infra/key-encryption-key.ts';
-import { createSealer, type Sealer } from '../../infra/sealing.ts';
+import { DEVELOPMENT_KEY_FILE, loadSealer } from '../../infra/key-encryption-key.ts';
+import type { Sealer } from '../../infra/sealing.ts';
 import { type KeyRow, listKeys } from '../../oidc/key-repository.ts';
 import { reasonOf } from '../errors.ts';
 import { span } from '../output.ts';
@@ -36,13 +36,7 @@ function checkKeyEncryptionKey(config: Config): { findings: Finding[]; sealer?: 
     return { findings: [info(`none yet; the first start makes ${DEVELOPMENT_KEY_FILE}`)] };
   }
   try {
-    const sealer = createSealer(
-      loadKeyEncryptionKey({
-        value: config.KEY_ENCRYPTION_KEY?.reveal(),
-        file: config.KEY_ENCRYPTION_KEY_FILE,
-        isProduction: config.isProduction,
-      }),
-    );
+    const sealer = loadSealer(config);
     return { findings: [ok(`present, id ${sealer.keyId}`), ...checkPermissions(config)], sealer };
   } catch (error) {
     const advice = 'Restore it from its backup; for a new installation: openssl rand -base64 32';
