@@ -6,6 +6,7 @@ import { enabledWith } from './algorithms.ts';
 import { scopeClaims } from './claims.ts';
 import { extraClientMetadata } from './client-extensions.ts';
 import type { ClientLookup } from './client-lookup.ts';
+import { applyFapiProfile, assertFapiAssertion, isFapi, isFromTheFuture } from './fapi-profile.ts';
 import { loadGrant } from './grants.ts';
 import { type SigningKey, signingAlgs } from './keys.ts';
 import { requiresPkce } from './pkce.ts';
@@ -37,11 +38,29 @@ const LONGEST_ASSERTION = 5 * 60 + 60;
  * An assertion's `jti` is remembered until it expires: one that lives for years
  * would fill the store, or be usable again once forgotten (CVE-2025-2559).
  */
-function assertShortLived({ exp }: { exp?: unknown }): void {
+function assertAssertion(
+  { oidc }: KoaContextWithOIDC,
+  claims: Record<string, unknown>,
+  header: Record<string, unknown>,
+): void {
+  const { exp } = claims;
   if (typeof exp !== 'number' || exp > Date.now() / 1000 + LONGEST_ASSERTION) {
     throw new errors.InvalidClientAuth('the client assertion must expire within five minutes');
   }
+  if (isFromTheFuture(claims)) {
+    throw new errors.InvalidClientAuth('the client assertion was issued in the future');
+  }
+  if (isFapi(oidc.client)) assertFapiAssertion(claims, header, oidc.issuer);
 }
+
+/** Metadata of ours is checked by its table; a profile is about all of the metadata. */
+const clientMetadata = {
+  ...extraClientMetadata,
+  validator(ctx, name, value, metadata) {
+    extraClientMetadata.validator(ctx, name, value, metadata);
+    if (name === 'profile' && value === 'fapi2') applyFapiProfile(metadata);
+  },
+} satisfies Configuration['extraClientMetadata'];
 
 /**
  * Whether scripts of an origin may read answers meant for a client: where one of
@@ -69,7 +88,7 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
     adapter: deps.adapter,
     jwks: { keys: engineKeys(deps).map(toEngineKey) },
     acrValues: reachableAcrs,
-    assertJwtClientAuthClaimsAndHeader: async (_ctx, claims) => assertShortLived(claims),
+    assertJwtClientAuthClaimsAndHeader: assertAssertion,
     claims: scopeClaims,
     clientBasedCORS: mayReadFrom,
     scopes: [...openidScopes, ...platformScopes],
@@ -99,7 +118,7 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
       claim_types_supported: ['normal'],
     },
     enabledJWA: enabledWith(config.SIGNING_ALGS_EXPERIMENTAL),
-    extraClientMetadata,
+    extraClientMetadata: clientMetadata,
     extraParams: ['tenant'],
     extraTokenClaims: (ctx, token) => extraTokenClaims(ctx, token, lookup.storedOf),
     features: createFeatures(deps),
@@ -115,7 +134,9 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     loadExistingGrant: (ctx) => loadGrant(ctx, policyDeps),
     renderError: deps.pages.renderError,
-    rotateRefreshToken: () => true,
+    // Bound tokens need no rotation, which loses one for an answer that did not arrive (FAPI 2.0
+    // Security Profile 5.3.2.1).
+    rotateRefreshToken: ({ oidc }) => !isFapi(oidc.client),
     routes: {
       authorization: '/authorize',
       backchannel_authentication: '/ciba',

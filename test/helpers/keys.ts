@@ -20,7 +20,9 @@ export interface ClientKeys {
 /** A new key pair for an algorithm of JWS, or of JWE with `use` enc. */
 export async function createKeys(alg: string, use: 'sig' | 'enc' = 'sig'): Promise<ClientKeys> {
   const pair = await generateKeyPair(alg, { extractable: true });
-  const publicJwk = { ...(await exportJWK(pair.publicKey)), alg, use, kid: randomUUID() };
+  // Ed25519 goes by two names (RFC 9864 2.2); a key that says neither serves both.
+  const named = alg === 'EdDSA' ? {} : { alg };
+  const publicJwk = { ...(await exportJWK(pair.publicKey)), ...named, use, kid: randomUUID() };
   return { alg, ...pair, publicJwk, jwks: { keys: [publicJwk] } };
 }
 

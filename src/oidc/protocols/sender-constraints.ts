@@ -1,4 +1,4 @@
-import { readExtensions } from '../client-extensions.ts';
+import { isFapi } from '../fapi-profile.ts';
 import type { ProviderDeps } from '../provider.ts';
 import type { Features } from './index.ts';
 
@@ -9,8 +9,6 @@ export const senderConstraints = ({ config, dpopSecret }: ProviderDeps) =>
       enabled: true,
       // Offered to all: a proof made in advance, or by a clock that is wrong, is of no use then.
       nonceSecret: dpopSecret,
-      requireNonce: ({ oidc }) =>
-        config.DPOP_NONCE_REQUIRED ||
-        (oidc.client !== undefined && readExtensions(oidc.client).profile === 'fapi2'),
+      requireNonce: ({ oidc }) => config.DPOP_NONCE_REQUIRED || isFapi(oidc.client),
     },
   }) satisfies Features;

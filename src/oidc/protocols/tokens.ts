@@ -1,3 +1,4 @@
+import { readExtensions } from '../client-extensions.ts';
 import type { ProviderDeps } from '../provider.ts';
 import { findResourceServer, platformResource } from '../resources.ts';
 import type { Features } from './index.ts';
@@ -46,7 +47,7 @@ export function tokens(deps: ProviderDeps) {
       getResourceServerInfo: (_ctx, indicator, client) =>
         findResourceServer(indicator, {
           issuer: config.ISSUER,
-          alg: config.SIGNING_ALG,
+          alg: readExtensions(client).accessTokenAlg ?? config.SIGNING_ALG,
           registeredScope: client.scope,
         }),
       useGrantedResource: () => true,
