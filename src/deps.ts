@@ -195,6 +195,7 @@ function createApiParts(
     authenticate: createAuthenticate({
       issuer: config.ISSUER,
       verifier: () => engine.current().verifier,
+      findAccountId: (claims) => engine.current().findAccountId(claims),
       findAccount: createFindAccount(features.users),
       findClient: features.clients.find,
       checkDpopProof: (request, respond) =>

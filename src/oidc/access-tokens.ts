@@ -4,6 +4,7 @@ import type { Provider } from 'oidc-provider';
 import { orUnavailable } from './dependency-errors.ts';
 import { grantIdOf } from './internals.ts';
 import { type SigningKey, signingAlgs } from './keys.ts';
+import { accountIdOf } from './pairwise.ts';
 
 /** What the revocation set is asked: is any of these revoked? */
 export interface RevocationCheck {
@@ -85,16 +86,18 @@ export function createAccessTokenVerifier(options: {
 export const looksLikeJwt = (value: string): boolean =>
   /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value) && value.startsWith('eyJ');
 
-function toModelPayload(claims: AccessTokenClaims): Record<string, unknown> {
+function toModelPayload(
+  claims: AccessTokenClaims,
+  { accountId, grantId }: { accountId: string | undefined; grantId: string | undefined },
+): Record<string, unknown> {
   const { tid, tids, amr, auth_time, acr } = claims;
-  const grantId = grantIdOf(claims.jti);
   return {
     kind: 'AccessToken',
     jti: claims.jti,
     iat: claims.iat,
     exp: claims.exp,
     clientId: claims.client_id,
-    accountId: claims.sub === claims.client_id ? undefined : claims.sub,
+    accountId,
     grantId,
     aud: claims.aud,
     scope: claims.scope,
@@ -153,7 +156,10 @@ export function patchAccessTokens(
     }
     const claims = await orUnavailable(() => verifier.verify(value));
     if (!claims) return undefined;
-    const token = new AccessToken(toModelPayload(claims));
+    const grantId = grantIdOf(claims.jti);
+    const accountId = await accountIdOf(claims, grantId, (id) => provider.Grant.find(id));
+    if (!accountId && claims.sub !== claims.client_id) return undefined;
+    const token = new AccessToken(toModelPayload(claims, { accountId, grantId }));
     isStructured.add(token);
     return token;
   };

@@ -20,6 +20,8 @@ type Respond = Parameters<ApiOptions['authenticate']>[2];
 export interface AuthenticateOptions {
   issuer: string;
   verifier(): AccessTokenVerifier;
+  /** The account that a token is about, if it is about one. */
+  findAccountId(claims: AccessTokenClaims): Promise<string | undefined>;
   findAccount(accountId: string): Promise<TenantAccount | undefined>;
   /** An enabled client; undefined for one that was disabled or deleted. */
   findClient(clientId: string): Promise<StoredClient | undefined>;
@@ -93,13 +95,14 @@ async function findActor(
   if (claims.sub === claims.client_id) {
     return { ...base, kind: 'client', clientId: claims.client_id, via: 'token' };
   }
-  const account = await options.findAccount(claims.sub);
-  if (!account || !mayHoldTokens(account.user)) return null;
+  const userId = await options.findAccountId(claims);
+  const account = userId === undefined ? undefined : await options.findAccount(userId);
+  if (userId === undefined || !account || !mayHoldTokens(account.user)) return null;
   if (claims.tid !== undefined && !account.tenantIds.includes(claims.tid)) return null;
   return {
     ...base,
     kind: 'user',
-    userId: claims.sub,
+    userId,
     tenantIds: account.tenantIds,
     clientId: claims.client_id,
     sessionId: claims.sid ?? null,

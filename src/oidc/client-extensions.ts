@@ -44,6 +44,20 @@ function checkRequirePkce(value: unknown, metadata: Record<string, unknown>): st
   return metadata.profile === undefined ? undefined : 'cannot be false with a profile';
 }
 
+/** Addresses of request objects at most, and characters of each (RFC 9101 5.2). */
+const MOST_REQUEST_URIS = 10;
+const LONGEST_REQUEST_URI = 512;
+
+const isRequestUri = (value: unknown): boolean =>
+  typeof value === 'string' &&
+  value.length <= LONGEST_REQUEST_URI &&
+  URL.parse(value)?.protocol === 'https:';
+
+const checkRequestUris = (value: unknown) =>
+  Array.isArray(value) && value.length <= MOST_REQUEST_URIS && value.every(isRequestUri)
+    ? undefined
+    : `must be at most ${MOST_REQUEST_URIS} https addresses of ${LONGEST_REQUEST_URI} characters`;
+
 const extensions = {
   access_token_ttl: {
     check: seconds(SHORTEST_TTL, LONGEST_TOKEN_TTL),
@@ -66,6 +80,7 @@ const extensions = {
     check: checkRequirePkce,
     isForOperators: (value) => value === false,
   },
+  request_uris: { check: checkRequestUris },
   profile: { check: oneOf(['fapi2']) },
   may_impersonate: {
     check: boolean,

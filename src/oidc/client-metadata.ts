@@ -1,6 +1,7 @@
 import { errors, type Provider } from 'oidc-provider';
 import type { ClientMetadata } from '../features/client/index.ts';
 import { AppError } from '../kernel/errors.ts';
+import { whileRegistering } from './pairwise.ts';
 
 /** A member of the engine's Client that its types leave out. */
 interface Validator {
@@ -19,7 +20,7 @@ export async function validateClientMetadata(
   metadata: ClientMetadata,
 ): Promise<void> {
   try {
-    await (provider.Client as unknown as Validator).validate(metadata);
+    await whileRegistering(() => (provider.Client as unknown as Validator).validate(metadata));
   } catch (error) {
     if (!(error instanceof errors.OIDCProviderError)) throw error;
     const message = error.error_description ?? error.message;

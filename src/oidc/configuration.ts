@@ -9,6 +9,7 @@ import type { ClientLookup } from './client-lookup.ts';
 import { applyFapiProfile, assertFapiAssertion, isFapi, isFromTheFuture } from './fapi-profile.ts';
 import { loadGrant } from './grants.ts';
 import { type SigningKey, signingAlgs } from './keys.ts';
+import { pairwiseOptions } from './pairwise.ts';
 import { requiresPkce } from './pkce.ts';
 import { createPolicy } from './policy.ts';
 import { createFeatures } from './protocols/index.ts';
@@ -30,6 +31,9 @@ function cookieNames(config: Config) {
     resume: isHttps(config) ? '__Secure-gh_resume' : 'gh_resume',
   };
 }
+
+/** Bytes of a document that a client names: keys, or the redirect URIs of a sector. */
+const LONGEST_DOCUMENT = 64 * 1024;
 
 /** Seconds that a client assertion may live, with a minute for clocks that differ. */
 const LONGEST_ASSERTION = 5 * 60 + 60;
@@ -106,6 +110,13 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
       'private_key_jwt',
       'none',
     ],
+    ...pairwiseOptions(deps.pairwiseSecret),
+    fetchResponseBodyLimits: {
+      // The draft's own bound (OAuth Client ID Metadata Document 6.6).
+      'client_id metadata document': 5 * 1024,
+      jwks_uri: LONGEST_DOCUMENT,
+      sector_identifier_uri: LONGEST_DOCUMENT,
+    },
     pkce: { required: (_ctx, client) => requiresPkce(client, config.suiteHosts) },
     cookies: {
       keys: deps.cookieKeys,

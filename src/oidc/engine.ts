@@ -10,6 +10,7 @@ import type { Notifications } from '../infra/notifications.ts';
 import type { Outbound } from '../infra/outbound.ts';
 import type { Revocations } from '../infra/revocations.ts';
 import type { Sealer } from '../infra/sealing.ts';
+import { loadServerSecrets } from '../infra/server-secrets.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { createAdapterFactory, type Pipeline, takeUser } from './adapter/index.ts';
 import { mayHoldTokens, type TenantAccount, toAccount } from './claims.ts';
@@ -74,6 +75,8 @@ export const createFindAccount =
 export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
   const { config, clients, sessions } = deps;
   const findAccount = createFindAccount(deps.users);
+  // The first that there was: it is never changed.
+  const pairwiseSecret = (await loadServerSecrets(deps, 'pairwise')).at(-1) as Buffer;
   const factory = createAdapterFactory({
     ...deps,
     pool: deps.pipeline.writes,
@@ -95,6 +98,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         config,
         keys: signing,
         cookieKeys: cookies,
+        pairwiseSecret,
         dpopSecret: deps.dpopSecret,
         adapter,
         clients: { find: (clientId) => orUnavailable(() => clients.find(clientId)) },

@@ -5,6 +5,7 @@
 
 import type { Middleware } from 'koa';
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import authorizationSteps from 'oidc-provider/lib/actions/authorization/index.js';
 import discovery from 'oidc-provider/lib/actions/discovery.js';
 import { handler as refreshTokenHandler } from 'oidc-provider/lib/actions/grants/refresh_token.js';
 import introspection from 'oidc-provider/lib/actions/introspection.js';
@@ -28,6 +29,26 @@ function findStep(stack: Middleware[], name: string): number {
 for (const stack of [introspection, revocation]) {
   stack.splice(findStep(stack, 'rejectStructuredTokens'), 1);
 }
+
+type EngineStep = (ctx: KoaContextWithOIDC) => Promise<void>;
+
+const requestUriSteps = new WeakMap<Provider, EngineStep>();
+
+/** Gives an engine the step that reads request objects by reference, which upstream has dropped. */
+export const onRequestUri = (provider: Provider, step: EngineStep): void => {
+  requestUriSteps.set(provider, step);
+};
+
+const authorization = authorizationSteps('authorization');
+authorization.splice(
+  findStep(authorization, 'loadPushedAuthorizationRequest'),
+  0,
+  async function loadReferencedRequest(ctx, next) {
+    const { provider } = (ctx as KoaContextWithOIDC).oidc;
+    await requestUriSteps.get(provider)?.(ctx as KoaContextWithOIDC);
+    return next();
+  },
+);
 
 /** Audiences whose tokens userinfo takes beside those without one; set by `allowUserinfoAudience`. */
 const userinfoAudiences = new Set<string>();
@@ -80,6 +101,11 @@ export async function renderDiscovery(provider: Provider): Promise<Record<string
   };
   await discovery(ctx as never, async () => {});
   if (!ctx.body) throw new Error('oidc-provider rendered no discovery document');
+  // Upstream says false, since it has none; ours wants its addresses registered.
+  if (requestUriSteps.has(provider)) {
+    ctx.body.request_uri_parameter_supported = true;
+    ctx.body.require_request_uri_registration = true;
+  }
   return ctx.body;
 }
 

@@ -1,4 +1,7 @@
 /** Types of the deep imports in internals.ts; upstream ships none. */
+declare module 'oidc-provider/lib/actions/authorization/index.js' {
+  export default function steps(endpoint: string): import('koa').Middleware[];
+}
 declare module 'oidc-provider/lib/actions/discovery.js' {
   const step: import('koa').Middleware;
   export default step;

@@ -4,6 +4,7 @@ import type { ClientService } from '../features/client/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
 import type { Outbound } from '../infra/outbound.ts';
 import {
+  type AccessTokenClaims,
   type AccessTokenVerifier,
   createAccessTokenVerifier,
   patchAccessTokens,
@@ -14,6 +15,8 @@ import { createClientLookup } from './client-lookup.ts';
 import { createConfiguration } from './configuration.ts';
 import {
   allowUserinfoAudience,
+  grantIdOf,
+  onRequestUri,
   patchCodeConsumption,
   patchGrantPayload,
   patchIdentifiers,
@@ -21,6 +24,8 @@ import {
   patchRefreshGrant,
 } from './internals.ts';
 import type { SigningKey } from './keys.ts';
+import { accountIdOf } from './pairwise.ts';
+import { createRequestUriStep } from './request-uri.ts';
 import { platformResource } from './resources.ts';
 
 /** The pages that the engine asks for; `pages.ts` implements them. */
@@ -34,6 +39,8 @@ export interface ProviderDeps {
   config: Config;
   keys: SigningKey[];
   cookieKeys: string[];
+  /** Makes pairwise subjects; never changed. */
+  pairwiseSecret: Buffer;
   /** 32 bytes that DPoP nonces are made of (RFC 9449 8); the same in every process. */
   dpopSecret: Buffer;
   adapter: (model: string) => Adapter;
@@ -56,6 +63,8 @@ export interface ProviderDeps {
 export interface Engine {
   provider: Provider;
   verifier: AccessTokenVerifier;
+  /** The account that an access token is about, if it is about one. */
+  findAccountId(claims: AccessTokenClaims): Promise<string | undefined>;
 }
 
 /**
@@ -80,5 +89,11 @@ export function buildProvider(deps: ProviderDeps): Engine {
   patchAccessTokens(provider, verifier, (token) => deps.revocations.revokeToken(token));
   patchCodeConsumption(provider);
   patchRefreshGrant(provider, deps.onReplay);
-  return { provider, verifier };
+  onRequestUri(provider, createRequestUriStep(deps.outbound));
+  return {
+    provider,
+    verifier,
+    findAccountId: (claims) =>
+      accountIdOf(claims, grantIdOf(claims.jti), (id) => provider.Grant.find(id)),
+  };
 }
