@@ -13,6 +13,7 @@ import { createTenantService, type TenantService } from './features/tenant/index
 import { createUserService, type UserService } from './features/user/index.ts';
 import { createHealth, type Health } from './infra/health.ts';
 import { securityEvent } from './infra/logger.ts';
+import { createLookups } from './infra/lookups.ts';
 import { createEmit } from './infra/outbox.ts';
 import { createRateLimits, createRequestLimiter, ipBucket } from './infra/rate-limits.ts';
 import { loadServerSecrets } from './infra/server-secrets.ts';
@@ -150,6 +151,7 @@ async function createWeb(
   const secrets = { knex: infra.postgres.knex, sealer: infra.sealer, clock: infra.clock };
   const csrf = createCsrfTokens(() => engine().secrets().csrf);
   const [dpopSecret = Buffer.alloc(0)] = await loadServerSecrets(secrets, 'dpop');
+  const lookups = createLookups(await loadServerSecrets(secrets, 'lookups'));
   const restarts = createRestarts(infra.redis, features.clients);
   const pages = createPageRenderer({
     pages: createPages({
@@ -162,7 +164,7 @@ async function createWeb(
     secureCookies: config.ISSUER.startsWith('https:'),
   });
   const errorPages = createErrorPages({ pages, findRestart: restarts.find });
-  return { dpopSecret, csrf, restarts, pages, errorPages };
+  return { dpopSecret, csrf, lookups, restarts, pages, errorPages };
 }
 
 /** Counters and log lines for what the engine tells. */
@@ -258,6 +260,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     config,
     dpopSecret: web.dpopSecret,
     restarts: web.restarts,
+    lookups: web.lookups,
     pages: createEnginePages({ ...web, ...features }),
     events: engineEvents(infra),
     onError: (error) => infra.log.error({ err: error }, 'keys could not be read'),

@@ -130,6 +130,9 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
     },
     enabledJWA: enabledWith(config.SIGNING_ALGS_EXPERIMENTAL),
     extraClientMetadata: clientMetadata,
+    // A device is not signed out with the browser that its code was typed in.
+    expiresWithSession: async (_ctx, source) =>
+      source.kind !== 'DeviceCode' && !source.scopes.has('offline_access'),
     extraParams: ['tenant'],
     extraTokenClaims: (ctx, token) => extraTokenClaims(ctx, token, lookup.storedOf),
     features: createFeatures(deps),

@@ -5,6 +5,7 @@ import { describeUser, type UserService } from '../features/user/index.ts';
 import { webUrl } from '../pages/index.ts';
 import type { ErrorPages } from '../web/error-pages.ts';
 import type { PageContext, PageRenderer } from '../web/page-renderer.ts';
+import { createDevicePages } from './device-pages.ts';
 import type { EnginePages } from './provider.ts';
 import { parseSelfSubmittingForm, type SelfSubmittingForm } from './self-submitting-form.ts';
 import { clientName } from './sign-in-page.ts';
@@ -94,12 +95,14 @@ async function renderSignedOut(deps: EnginePageDeps, ctx: KoaContextWithOIDC): P
 
 /** Every page that the engine answers with: errors, logout, and forms that are to be posted on. */
 export function createEnginePages(deps: EnginePageDeps): HostedPages {
+  const { renderPrefilled, ...devicePages } = createDevicePages(deps);
   return {
+    ...devicePages,
     async replaceForm(ctx) {
       const { body } = ctx as { body: unknown };
       if (typeof body !== 'string' || ctx.type !== 'text/html') return;
       const form = parseSelfSubmittingForm(body);
-      if (form) await renderForm(deps, ctx, form);
+      if (form && !(await renderPrefilled(ctx, form))) await renderForm(deps, ctx, form);
     },
     async renderError(ctx, out, error) {
       const context = await pageContext(deps, ctx);

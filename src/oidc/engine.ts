@@ -6,8 +6,10 @@ import type { ClientService } from '../features/client/index.ts';
 import type { SessionService } from '../features/session/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
 import type { UserService } from '../features/user/index.ts';
+import type { Lookups } from '../infra/lookups.ts';
 import type { Notifications } from '../infra/notifications.ts';
 import type { Outbound } from '../infra/outbound.ts';
+import { ipBucket, type RateLimits } from '../infra/rate-limits.ts';
 import type { Revocations } from '../infra/revocations.ts';
 import type { Sealer } from '../infra/sealing.ts';
 import { loadServerSecrets } from '../infra/server-secrets.ts';
@@ -21,6 +23,7 @@ import { keyPolicy } from './key-policy.ts';
 import { KEYS_CHANGED } from './key-repository.ts';
 import { readKeys } from './keys.ts';
 import { type EngineEvents, listen } from './listeners.ts';
+import { createPollPace } from './poll-pace.ts';
 import { buildProvider } from './provider.ts';
 import type { Restarts } from './restarts.ts';
 
@@ -31,6 +34,8 @@ export interface EngineDeps {
   pipeline: Pick<Pipeline, 'reads' | 'writes'>;
   redis: Redis;
   sealer: Sealer;
+  lookups: Lookups;
+  rateLimits: RateLimits;
   revocations: Revocations;
   outbound: Outbound;
   clients: ClientService;
@@ -48,10 +53,11 @@ export interface EngineDeps {
   wrapAdapter?: ((factory: (model: string) => Adapter) => (model: string) => Adapter) | undefined;
 }
 
-/** The parameters of the authorization request, those without a value left out. */
-function toPlainParams(ctx: KoaContextWithOIDC): Record<string, unknown> {
+/** What an interaction began with: the path, and the parameters that have a value. */
+function toRequest(ctx: KoaContextWithOIDC) {
   const params = ctx.oidc.params as { toPlainObject(): Record<string, unknown> } | undefined;
-  return params?.toPlainObject() ?? {};
+  const isDevice = ['code_verification', 'device_resume'].includes(ctx.oidc.route);
+  return { path: isDevice ? '/device' : '/authorize', params: params?.toPlainObject() ?? {} };
 }
 
 /** The engine's one page that it asks nobody for is replaced by ours. */
@@ -89,6 +95,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
     await orUnavailable(() => sessions.replayDetected(token));
   };
   const { algs } = keyPolicy(config);
+  const pollPace = createPollPace(deps);
   const host = await createEngineHost({
     readKeys: () => readKeys(deps, algs),
     watchKeys: (onChange) => deps.notifications.listen(KEYS_CHANGED, onChange),
@@ -106,10 +113,12 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         findAccount: (accountId) => orUnavailable(() => findAccount(accountId)),
         pages: deps.pages,
         outbound: deps.outbound,
+        userCodes: { rateLimits: deps.rateLimits, addressKey: ipBucket },
+        pollPace,
         revocations: deps.revocations,
         onReplay,
         onInteraction: (ctx, uid) =>
-          orUnavailable(() => deps.restarts.remember(uid, toPlainParams(ctx))),
+          orUnavailable(() => deps.restarts.remember(uid, toRequest(ctx))),
       });
       listen(engine.provider, deps.events);
       return engine;

@@ -13,6 +13,8 @@ import {
 import type { TenantAccount } from './claims.ts';
 import { createClientLookup } from './client-lookup.ts';
 import { createConfiguration } from './configuration.ts';
+import { limitUserCodeGuesses } from './device-guesses.ts';
+import type { DevicePages } from './device-pages.ts';
 import {
   allowUserinfoAudience,
   grantIdOf,
@@ -25,11 +27,12 @@ import {
 } from './internals.ts';
 import type { SigningKey } from './keys.ts';
 import { accountIdOf } from './pairwise.ts';
+import { completePollAnswers, type PollPace } from './poll-pace.ts';
 import { createRequestUriStep } from './request-uri.ts';
 import { platformResource } from './resources.ts';
 
 /** The pages that the engine asks for; `pages.ts` implements them. */
-export interface EnginePages {
+export interface EnginePages extends Omit<DevicePages, 'renderPrefilled'> {
   renderError: NonNullable<Configuration['renderError']>;
   logoutSource(ctx: KoaContextWithOIDC, form: string): Promise<void>;
   postLogoutSuccessSource(ctx: KoaContextWithOIDC): Promise<void>;
@@ -50,6 +53,9 @@ export interface ProviderDeps {
   pages: EnginePages;
   /** Requests to addresses that clients name. */
   outbound: Pick<Outbound, 'fetch'>;
+  /** Bounds guesses of user codes; `addressKey` maps an address to whoever has it whole. */
+  userCodes: Parameters<typeof limitUserCodeGuesses>[1];
+  pollPace: PollPace;
   revocations: RevocationCheck & {
     /** Ends one access token until it would have expired; `exp` in seconds since the epoch. */
     revokeToken(token: { jti: string; exp: number }): Promise<void>;
@@ -89,6 +95,8 @@ export function buildProvider(deps: ProviderDeps): Engine {
   patchAccessTokens(provider, verifier, (token) => deps.revocations.revokeToken(token));
   patchCodeConsumption(provider);
   patchRefreshGrant(provider, deps.onReplay);
+  limitUserCodeGuesses(provider, deps.userCodes);
+  completePollAnswers(provider, { issuer: deps.config.ISSUER, pace: deps.pollPace });
   onRequestUri(provider, createRequestUriStep(deps.outbound));
   return {
     provider,

@@ -8,7 +8,7 @@ export interface TenantGrant {
   tid?: string;
 }
 
-/** How the person was authenticated, as the code or refresh token remembers it. */
+/** How the person was authenticated, as whatever the token is issued for remembers it. */
 interface AuthenticationSource {
   amr?: string[];
   acr?: string;
@@ -34,6 +34,8 @@ export async function extraTokenClaims(
   const account = ctx.oidc.account as TenantAccount | undefined;
   const source = (entities.RefreshToken ??
     entities.AuthorizationCode ??
+    entities.DeviceCode ??
+    entities.BackchannelAuthenticationRequest ??
     {}) as AuthenticationSource;
   const grant = entities.Grant as TenantGrant | undefined;
   const tid = grant?.tid ?? account?.user.tenantId;

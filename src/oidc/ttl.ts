@@ -31,6 +31,12 @@ function grantTtl(ctx: KoaContextWithOIDC | undefined, config: Config): number {
   const refresh = client ? refreshTokenTtl(client, config) : LONGEST_REFRESH_TTL;
   return Math.max(GRANT, config.REFRESH_TOKEN_TTL, refresh);
 }
+/** Seconds that a device waits for its person (RFC 8628 3.2), and a CIBA client for its. */
+const AWAITED = 600;
+
+/** Seconds that a request lives which a client wants sooner over (CIBA Core 7.1). */
+const requestedExpiry = (value: unknown): number =>
+  Math.min(AWAITED, Math.max(1, Number(value) || AWAITED));
 
 /** Lifetimes of everything that the engine issues, in seconds. */
 export function createTtl(config: Config): NonNullable<Configuration['ttl']> {
@@ -40,6 +46,8 @@ export function createTtl(config: Config): NonNullable<Configuration['ttl']> {
       accessTokenTtl(token, client, config.SERVICE_TOKEN_TTL),
     IdToken: (_ctx, _token, client) => readExtensions(client).idTokenTtl ?? config.ID_TOKEN_TTL,
     AuthorizationCode: AUTHORIZATION_CODE,
+    BackchannelAuthenticationRequest: (ctx) => requestedExpiry(ctx.oidc.params?.requested_expiry),
+    DeviceCode: AWAITED,
     Interaction: INTERACTION,
     Grant: (ctx) => grantTtl(ctx, config),
     /** Rotation passes on what is left: the lifetime is absolute (ASVS 10.4.8). */

@@ -3,6 +3,7 @@ export { brandStylesheet } from './brand-colour.ts';
 export { webUrl } from './html.ts';
 export { type LocaleWishes, negotiateLocale } from './locale.ts';
 export {
+  deviceErrors,
   docsLabels,
   type ErrorKind,
   errorKinds,
@@ -19,6 +20,9 @@ export type {
   Brand,
   ConsentModel,
   ContinueModel,
+  DeviceConfirmModel,
+  DeviceEndModel,
+  DeviceModel,
   ErrorModel,
   Frame,
   LandingModel,
@@ -26,6 +30,7 @@ export type {
   LogoutModel,
   MessageValues,
   NotFoundModel,
+  Origin,
   PageModels,
   PageName,
   Pages,

@@ -42,6 +42,17 @@ export const signInFieldErrors = [
   'sign-in.field.password-too-long',
 ] as const;
 
+/** What can be wrong with a code that was typed. `too-many` takes `minutes`. */
+export const deviceErrors = [
+  'device.error.required',
+  'device.error.unknown',
+  'device.error.expired',
+  'device.error.used',
+  'device.error.again',
+  'device.error.too-many',
+  'device.error.unavailable',
+] as const;
+
 /** Labels for links to documentation on the front page. */
 export const docsLabels = [
   'landing.docs.guide',

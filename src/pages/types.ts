@@ -87,6 +87,35 @@ export interface ContinueModel {
   inputs: { name: string; value: string }[];
 }
 
+/** Where a code is typed that another device shows. */
+export interface DeviceModel {
+  action: string;
+  xsrf: string;
+  userCode: string;
+  /** A message of `device.error.*`; `too-many` takes `minutes`. */
+  error: { id: string; values?: MessageValues } | null;
+}
+
+/** Where a request came from, as far as that is known; `agent` is what it says of itself. */
+export interface Origin {
+  ip: string | null;
+  agent: string | null;
+}
+
+export interface DeviceConfirmModel {
+  action: string;
+  xsrf: string;
+  userCode: string;
+  clientName: string;
+  origin: Origin;
+}
+
+export interface DeviceEndModel {
+  /** Whether the device was let in; else it was turned away. */
+  isDone: boolean;
+  clientName: string | null;
+}
+
 export interface SignedOutModel {
   clientName: string | null;
   returnUrl: string | null;
@@ -113,6 +142,9 @@ export interface PageModels {
   consent: ConsentModel;
   logout: LogoutModel;
   continue: ContinueModel;
+  device: DeviceModel;
+  'device-confirm': DeviceConfirmModel;
+  'device-end': DeviceEndModel;
   'signed-out': SignedOutModel;
   error: ErrorModel;
   'not-found': NotFoundModel;

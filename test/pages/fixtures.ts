@@ -1,6 +1,7 @@
 import {
   type Brand,
   createPages,
+  deviceErrors,
   docsLabels,
   errorKinds,
   errorMessageIds,
@@ -159,6 +160,49 @@ function mapStrings<T>(value: T, change: (value: string) => string): T {
   return walk(value) as T;
 }
 
+export const device: PageModels['device'] = {
+  action: '/device',
+  xsrf: 'token',
+  userCode: '',
+  error: null,
+};
+
+export const deviceConfirm: PageModels['device-confirm'] = {
+  action: '/device',
+  xsrf: 'token',
+  userCode: 'BCDF-GHJK',
+  clientName: 'Acme Television',
+  origin: { ip: '2001:db8::1', agent: 'AcmeTV/4.2 (Linux; living room)' },
+};
+
+function deviceScenes(): Scene[] {
+  const { origin } = deviceConfirm;
+  return [
+    scene('device', 'device', device),
+    scene('device-prefilled', 'device', { ...device, userCode: 'BCDF-GHJK' }),
+    ...deviceErrors.map((id) =>
+      scene(`device-${id.split('.').at(-1)}`, 'device', {
+        ...device,
+        userCode: 'BCDF-GHJK',
+        error: { id, values: { minutes: 5 } },
+      }),
+    ),
+    scene('device-confirm', 'device-confirm', deviceConfirm, tenant),
+    scene('device-confirm-long', 'device-confirm', {
+      ...deviceConfirm,
+      clientName: longName,
+      origin: { ...origin, agent: 'x'.repeat(120) },
+    }),
+    scene('device-confirm-bare', 'device-confirm', {
+      ...deviceConfirm,
+      origin: { ip: null, agent: null },
+    }),
+    scene('device-done', 'device-end', { isDone: true, clientName: longName }, tenant),
+    scene('device-done-plain', 'device-end', { isDone: true, clientName: null }),
+    scene('device-declined', 'device-end', { isDone: false, clientName: null }),
+  ];
+}
+
 function errorScenes(): Scene[] {
   return errorKinds.map((kind) =>
     scene(`error-${kind}`, 'error', {
@@ -225,6 +269,7 @@ export const scenes: readonly Scene[] = [
     signInUrl: '/',
   }),
   scene('signed-out-plain', 'signed-out', { clientName: null, returnUrl: null, signInUrl: '/' }),
+  ...deviceScenes(),
   ...errorScenes(),
   scene('not-found', 'not-found', { homeUrl: '/' }),
 ];

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { IntlMessageFormat } from 'intl-messageformat';
 import {
+  deviceErrors,
   docsLabels,
   errorKinds,
   errorMessageIds,
@@ -52,6 +53,7 @@ const dynamic = [
   ...errorKinds.flatMap((kind) => Object.values(errorMessageIds(kind))),
   ...knownScopes.flatMap((scope) => [`scope.${scope}.title`, `scope.${scope}.description`]),
   ...onwardLabels,
+  ...deviceErrors,
   ...signInErrors,
   ...signInFieldErrors,
   ...docsLabels,

@@ -10,6 +10,7 @@
 import type { Redis } from 'ioredis';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import type { SessionStore } from '../../features/session/index.ts';
+import type { Lookups } from '../../infra/lookups.ts';
 import type { Revocations } from '../../infra/revocations.ts';
 import type { Sealer } from '../../infra/sealing.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -40,6 +41,7 @@ export interface AdapterDeps {
   /** A connection with auto-pipelining: commands that leave together take one round trip. */
   redis: Redis;
   sealer: Sealer;
+  lookups: Lookups;
   clock: Clock;
   sessions: SessionStore;
   revocations: Revocations;

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { type AdapterPayload, errors } from 'oidc-provider';
+import type { Lookups } from '../../infra/lookups.ts';
 import type { Sealer } from '../../infra/sealing.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { hashId, mayName, mayNameGrant } from './ids.ts';
@@ -42,8 +43,7 @@ export const REDIS_MODELS: ReadonlySet<string> = new Set(Object.keys(TRAITS));
 const MOST_MEMBERS = 5_000;
 
 const membersKey = (grantId: string): string => `oidc:grant:{${grantId}}`;
-const userCodeKey = (userCode: string): string =>
-  `oidc:user-code:{${hashId(userCode).toString('hex')}}`;
+const userCodeKey = (digest: string): string => `oidc:user-code:{${digest}}`;
 
 /**
  * Short-lived artefacts. One hash per artefact: `p` its payload without the
@@ -52,9 +52,9 @@ const userCodeKey = (userCode: string): string =>
  */
 export function createRedisAdapter(
   model: string,
-  deps: { redis: Redis; clock: Clock; sealer: Sealer },
+  deps: { redis: Redis; clock: Clock; sealer: Sealer; lookups: Lookups },
 ): ModelAdapter {
-  const { clock, sealer } = deps;
+  const { clock, sealer, lookups } = deps;
   const redis = withScripts(deps.redis);
   const { isSealed = false, isGranted = false, retention = 0 } = TRAITS[model] ?? {};
   const keyOf = (hash: string): string => `oidc:${model}:{${hash}}`;
@@ -96,8 +96,10 @@ export function createRedisAdapter(
     },
     async findByUserCode(userCode) {
       if (typeof userCode !== 'string' || userCode.length > 64) return undefined;
-      const hash = await redis.get(userCodeKey(userCode));
-      return hash === null ? undefined : read(hash);
+      const digests = lookups.digests('user-code', userCode);
+      const hashes = await Promise.all(digests.map((digest) => redis.get(userCodeKey(digest))));
+      const hash = hashes.find((found) => found !== null);
+      return hash ? read(hash) : undefined;
     },
     async upsert(id, payload, expiresIn) {
       // Nothing is issued on the strength of a refresh token that may have lost its race.
@@ -115,7 +117,11 @@ export function createRedisAdapter(
           redis.gatehouseJoin(membersKey(grantId), member, now() + ttl, now(), MOST_MEMBERS),
         );
       }
-      if (userCode) writes.push(redis.set(userCodeKey(userCode), hash, 'EX', ttl));
+      if (userCode) {
+        // It has 34 bits: its bare hash would tell it to whoever reads the store.
+        const key = userCodeKey(lookups.digest('user-code', userCode));
+        writes.push(redis.set(key, hash, 'EX', ttl));
+      }
       await Promise.all(writes);
     },
     async consume(id) {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { after } from 'node:test';
 import type { Adapter } from 'oidc-provider';
 import { createSessionService } from '../../../src/features/session/index.ts';
+import { createLookups } from '../../../src/infra/lookups.ts';
 import { createEmit } from '../../../src/infra/outbox.ts';
 import { createPostgres } from '../../../src/infra/postgres.ts';
 import { createRedis } from '../../../src/infra/redis.ts';
@@ -59,6 +60,7 @@ export async function createProcess(shared: {
     pool: shared.isPipelined ? pipeline.writes : pool,
     reads: shared.isPipelined ? pipeline.reads : pool,
     ...{ redis, sealer, clock, sessions, revocations, findClient: async () => undefined },
+    lookups: createLookups([shared.kek]),
   };
   const factory: (model: string) => Adapter = createAdapterFactory(deps);
   /** Statements that the pool has run, by counting its connections' check-outs. */
