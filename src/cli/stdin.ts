@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { CliError, EXIT, reasonOf } from './errors.ts';
 
 /** Most bytes that are read: metadata and passwords are small, a wrong file may not be. */
@@ -36,18 +36,28 @@ export async function readPassword(): Promise<string> {
 }
 
 /**
+ * The text of a file, or of standard input where the file is `-`.
+ * @param purpose what it is to be, in words
+ * @throws CliError when it cannot be read or is too long
+ */
+export async function readText(file: string, purpose: string): Promise<string> {
+  if (file === '-') return readStdin(purpose);
+  try {
+    if ((await stat(file)).size > MOST) throw new CliError(`${file} is too long to be ${purpose}.`);
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw new CliError(`${file} cannot be read: ${reasonOf(error)}`);
+  }
+}
+
+/**
  * A JSON object from a file, or from standard input where the file is `-`.
  * @throws CliError when it cannot be read or is something else
  */
 export async function readJsonObject(file: string): Promise<Record<string, unknown>> {
   const source = file === '-' ? 'standard input' : file;
-  let text: string;
-  try {
-    text = file === '-' ? await readStdin('the metadata') : await readFile(file, 'utf8');
-  } catch (error) {
-    if (error instanceof CliError) throw error;
-    throw new CliError(`${source} cannot be read: ${reasonOf(error)}`);
-  }
+  const text = await readText(file, 'the metadata');
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -92,6 +92,7 @@ test('keys are listed with state, algorithm and age, and nothing private', async
       'ageSeconds',
       'alg',
       'createdAt',
+      'goneAt',
       'kid',
       'retiredAt',
       'state',
