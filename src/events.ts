@@ -3,8 +3,15 @@ import { signInEvents } from './features/sign-in/index.ts';
 import { userEvents } from './features/user/index.ts';
 import type { EventType } from './kernel/events.ts';
 import { keyEvents } from './oidc/key-events.ts';
+import { tokenExchangeEvents } from './oidc/token-exchange/events.ts';
 
 /** Every event that this service publishes, by type. */
-export const EVENTS: EventType[] = [sessionEvents, signInEvents, userEvents, keyEvents]
+export const EVENTS: EventType[] = [
+  sessionEvents,
+  signInEvents,
+  userEvents,
+  keyEvents,
+  tokenExchangeEvents,
+]
   .flatMap((group): EventType[] => Object.values(group))
   .sort((a, b) => a.type.localeCompare(b.type));

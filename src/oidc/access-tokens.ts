@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Provider } from 'oidc-provider';
 import { orUnavailable } from './dependency-errors.ts';
-import { grantIdOf } from './internals.ts';
+import { grantIdOf, isOfOtherClient } from './internals.ts';
 import { type SigningKey, signingAlgs } from './keys.ts';
 import { accountIdOf } from './pairwise.ts';
 
@@ -27,6 +27,8 @@ export interface AccessTokenClaims extends JWTPayload {
   amr?: string[];
   auth_time?: number;
   acr?: string;
+  /** Who acts for the subject (RFC 8693 4.1). */
+  act?: { sub: string };
   cnf?: { jkt?: string; 'x5t#S256'?: string };
 }
 
@@ -90,7 +92,7 @@ function toModelPayload(
   claims: AccessTokenClaims,
   { accountId, grantId }: { accountId: string | undefined; grantId: string | undefined },
 ): Record<string, unknown> {
-  const { tid, tids, amr, auth_time, acr } = claims;
+  const { tid, tids, amr, auth_time, acr, act } = claims;
   return {
     kind: 'AccessToken',
     jti: claims.jti,
@@ -105,7 +107,9 @@ function toModelPayload(
     jkt: claims.cnf?.jkt,
     'x5t#S256': claims.cnf?.['x5t#S256'],
     extra: Object.fromEntries(
-      Object.entries({ tid, tids, amr, auth_time, acr }).filter(([, value]) => value !== undefined),
+      Object.entries({ tid, tids, amr, auth_time, acr, act }).filter(
+        ([, value]) => value !== undefined,
+      ),
     ),
   };
 }
@@ -159,7 +163,8 @@ export function patchAccessTokens(
     const grantId = grantIdOf(claims.jti);
     const accountId = await accountIdOf(claims, grantId, (id) => provider.Grant.find(id));
     if (!accountId && claims.sub !== claims.client_id) return undefined;
-    const token = new AccessToken(toModelPayload(claims, { accountId, grantId }));
+    const ownGrant = isOfOtherClient(claims.jti) ? undefined : grantId;
+    const token = new AccessToken(toModelPayload(claims, { accountId, grantId: ownGrant }));
     isStructured.add(token);
     return token;
   };

@@ -9,7 +9,7 @@ import {
 } from '../kernel/http/index.ts';
 import type { AccessTokenClaims, AccessTokenVerifier } from './access-tokens.ts';
 import { mayHoldTokens, type TenantAccount } from './claims.ts';
-import type { ProvenRequest } from './internals.ts';
+import type { ProvenRequest } from './dpop-proof.ts';
 import { platformResource } from './resources.ts';
 
 const scopesOf = (claims: AccessTokenClaims): ReadonlySet<string> =>

@@ -14,6 +14,7 @@ import type { Revocations } from '../infra/revocations.ts';
 import type { Sealer } from '../infra/sealing.ts';
 import { loadServerSecrets } from '../infra/server-secrets.ts';
 import type { Clock } from '../kernel/clock.ts';
+import type { Emit } from '../kernel/events.ts';
 import { createAdapterFactory, type Pipeline, takeUser } from './adapter/index.ts';
 import { mayHoldTokens, type TenantAccount, toAccount } from './claims.ts';
 import { guardAdapters, orUnavailable } from './dependency-errors.ts';
@@ -26,11 +27,13 @@ import { type EngineEvents, listen } from './listeners.ts';
 import { createPollPace } from './poll-pace.ts';
 import { buildProvider } from './provider.ts';
 import type { Restarts } from './restarts.ts';
+import { createExchangeRecorder } from './token-exchange/record.ts';
 
 export interface EngineDeps {
   config: Config;
   clock: Clock;
   knex: Knex;
+  emit: Emit<Knex.Transaction>;
   pipeline: Pick<Pipeline, 'reads' | 'writes'>;
   redis: Redis;
   sealer: Sealer;
@@ -116,6 +119,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         userCodes: { rateLimits: deps.rateLimits, addressKey: ipBucket },
         pollPace,
         revocations: deps.revocations,
+        recordExchange: createExchangeRecorder(deps),
         onReplay,
         onInteraction: (ctx, uid) =>
           orUnavailable(() => deps.restarts.remember(uid, toRequest(ctx))),

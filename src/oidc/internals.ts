@@ -3,8 +3,9 @@
  * pinned exactly; each patch fails loudly when what it patches has moved.
  */
 
+import type { X509Certificate } from 'node:crypto';
 import type { Middleware } from 'koa';
-import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC, type Provider, type ResourceServer } from 'oidc-provider';
 import authorizationSteps from 'oidc-provider/lib/actions/authorization/index.js';
 import discovery from 'oidc-provider/lib/actions/discovery.js';
 import { handler as refreshTokenHandler } from 'oidc-provider/lib/actions/grants/refresh_token.js';
@@ -118,6 +119,8 @@ export const TOKEN_PREFIX = {
 
 interface TokenLike {
   grantId?: string;
+  /** Set on a token that belongs to the grant of another client: the result of an exchange. */
+  isOfOtherClient?: boolean;
   resourceServer?: { accessTokenFormat?: string };
 }
 
@@ -139,8 +142,19 @@ const patchable = (model: unknown): PatchableModel => model as PatchableModel;
  */
 function tokenId(token: TokenLike, prefix: string): string {
   if (token.resourceServer?.accessTokenFormat !== 'jwt') return prefix + newSecret();
-  return [token.grantId, newSecret(16)].filter(Boolean).join('.');
+  const mark = token.isOfOtherClient ? EXCHANGED : undefined;
+  return [token.grantId, newSecret(16), mark].filter(Boolean).join('.');
 }
+
+/** Ends the id of a token that another client's was exchanged for. */
+const EXCHANGED = 'x';
+
+/**
+ * Whether a token belongs to the grant of another client. The engine takes a
+ * grant and a token of two clients for a forgery; such a token is held to its
+ * grant by the revocation set alone.
+ */
+export const isOfOtherClient = (jti: string): boolean => jti.endsWith(`.${EXCHANGED}`);
 
 /** The grant named in the id of a JWT access token, if it belongs to one. */
 export const grantIdOf = (jti: string): string | undefined =>
@@ -189,9 +203,7 @@ export function patchRefreshGrant(
   provider: Provider,
   onReplay: (token: InstanceType<Provider['RefreshToken']>) => Promise<void>,
 ): void {
-  const helpers = Object.fromEntries(
-    Object.entries(grantHelpers).map(([name, helper]) => [name, helper.bind(undefined, provider)]),
-  );
+  const helpers = grantHelpersOf(provider);
   provider.registerGrantType(
     'refresh_token',
     async (ctx) => {
@@ -241,53 +253,38 @@ export function patchCodeConsumption(provider: Provider): void {
 /** Thrown by the adapter when another request has used the refresh token in the meantime. */
 export class RefreshRaceLost extends errors.InvalidGrant {}
 
-/** A request to a resource of ours that carries a DPoP proof (RFC 9449 7). */
-export interface ProvenRequest {
-  method: string;
-  /** The `htu` that the proof must name: without query and fragment. */
-  url: string;
-  proof: string;
-  accessToken: string;
-  /** The client that the token was issued to: whose `jti` values are remembered. */
-  clientId: string;
+/** A DPoP proof that was found valid. */
+export interface DpopProof {
+  thumbprint: string;
+  jti: string;
 }
 
-/** JWS algorithms that the engine takes in DPoP proofs. */
-export const dpopAlgorithms = (provider: Provider): readonly string[] =>
-  instance(provider).configuration.dPoPSigningAlgValues;
+export type Certificate = X509Certificate | string;
+type ErrorClass = new (message?: string) => Error;
 
-/**
- * Checks a proof shown to our own API by the engine's rules for its own
- * endpoints, with the same nonces and the same memory of `jti`. The engine reads
- * a Koa context; what it reads of it is here.
- * @param respond told of headers for the answer, such as a fresh `dpop-nonce`
- * @returns the thumbprint of the proof's key
- * @throws errors.InvalidDpopProof, errors.UseDpopNonce; InvalidToken for a replay
- */
-export async function checkDpopProof(
-  provider: Provider,
-  request: ProvenRequest,
-  respond: (headers: Record<string, string>) => void,
-): Promise<string> {
-  const client = await provider.Client.find(request.clientId);
-  const ctx = {
-    method: request.method,
-    get: (name: string) => (name.toLowerCase() === 'dpop' ? request.proof : ''),
-    set: (name: string, value: string) => respond({ [name]: value }),
-    assert(value: unknown, error: Error) {
-      if (!value) throw error;
-    },
-    oidc: {
-      provider,
-      client,
-      entities: { Client: client },
-      route: 'resource',
-      urlFor: () => request.url,
-    },
-  };
-  const { validateDpop, checkDpopReplay } = grantHelpers;
-  const result = await validateDpop?.(provider, ctx, request.accessToken);
-  if (!result) throw new errors.InvalidDpopProof('DPoP is not served here');
-  await checkDpopReplay?.(provider, ctx, result, request.clientId, errors.InvalidToken);
-  return (result as { thumbprint: string }).thumbprint;
+/** The engine's helpers for grants of one's own, as far as they are used here. */
+export interface GrantHelpers {
+  validateDpop(ctx: KoaContextWithOIDC, accessToken?: string): Promise<DpopProof | undefined>;
+  checkDpopReplay(
+    ctx: KoaContextWithOIDC,
+    proof: DpopProof | undefined,
+    clientId: string,
+    error: ErrorClass,
+  ): Promise<void>;
+  checkDpopRequired(ctx: KoaContextWithOIDC, proof: DpopProof | undefined): void;
+  checkMtlsCert(ctx: KoaContextWithOIDC): Certificate | undefined;
+  resolveRequestedResources(ctx: KoaContextWithOIDC): Promise<ResourceServer[]>;
+  validateClientScope(ctx: KoaContextWithOIDC, scopes: ReadonlySet<string>): Set<string>;
+  buildTokenResponse(response: Record<string, unknown>): Record<string, unknown>;
 }
+
+/** The helpers, bound to an engine. */
+export const grantHelpersOf = (provider: Provider): GrantHelpers =>
+  Object.fromEntries(
+    Object.entries(grantHelpers).map(([name, helper]) => [name, helper.bind(undefined, provider)]),
+  ) as unknown as GrantHelpers;
+
+/** The engine's effective configuration. */
+export const engineConfiguration = (provider: Provider) => instance(provider).configuration;
+
+export { default as thumbprintOf } from 'oidc-provider/lib/helpers/certificate_thumbprint.js';

@@ -21,7 +21,7 @@ declare module 'oidc-provider/lib/actions/userinfo.js' {
 declare module 'oidc-provider/lib/actions/grants/refresh_token.js' {
   export function handler(
     provider: import('oidc-provider').Provider,
-    helpers: Record<string, unknown>,
+    helpers: object,
     ctx: import('oidc-provider').KoaContextWithOIDC,
   ): Promise<void>;
 }

@@ -30,6 +30,7 @@ import { accountIdOf } from './pairwise.ts';
 import { completePollAnswers, type PollPace } from './poll-pace.ts';
 import { createRequestUriStep } from './request-uri.ts';
 import { platformResource } from './resources.ts';
+import { registerTokenExchange, type TokenExchangeDeps } from './token-exchange/index.ts';
 
 /** The pages that the engine asks for; `pages.ts` implements them. */
 export interface EnginePages extends Omit<DevicePages, 'renderPrefilled'> {
@@ -60,6 +61,8 @@ export interface ProviderDeps {
     /** Ends one access token until it would have expired; `exp` in seconds since the epoch. */
     revokeToken(token: { jti: string; exp: number }): Promise<void>;
   };
+  /** Writes the audit record of a token exchange. */
+  recordExchange: TokenExchangeDeps['record'];
   /** Told of a refresh token that was used twice: ends its session and grant. */
   onReplay(token: InstanceType<Provider['RefreshToken']>): Promise<void>;
   /** Told of each interaction when it starts, so that an expired one can start again. */
@@ -97,6 +100,12 @@ export function buildProvider(deps: ProviderDeps): Engine {
   patchRefreshGrant(provider, deps.onReplay);
   limitUserCodeGuesses(provider, deps.userCodes);
   completePollAnswers(provider, { issuer: deps.config.ISSUER, pace: deps.pollPace });
+  registerTokenExchange(provider, {
+    issuer: deps.config.ISSUER,
+    tenants: deps.tenants,
+    storedOf: lookup.storedOf,
+    record: deps.recordExchange,
+  });
   onRequestUri(provider, createRequestUriStep(deps.outbound));
   return {
     provider,

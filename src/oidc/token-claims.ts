@@ -16,6 +16,28 @@ interface AuthenticationSource {
   sessionUid?: string;
 }
 
+/** What a token exchange carries over from the subject token. */
+export interface ExchangeSource {
+  tid: string;
+  sid: string | undefined;
+  amr: string[];
+  acr: string | undefined;
+  authTime: number | undefined;
+  /** Who acts for the subject (RFC 8693 4.1). */
+  act: object | undefined;
+}
+
+const exchanges = new WeakMap<KoaContextWithOIDC, ExchangeSource>();
+
+/** Tells where the claims of the token come from that this request is about to issue. */
+export const rememberExchange = (ctx: KoaContextWithOIDC, source: ExchangeSource): void => {
+  exchanges.set(ctx, source);
+};
+
+/** Claims that have a value. */
+const present = (claims: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined));
+
 /**
  * The frozen claims that every access token carries beside those of RFC 9068:
  * `tid`, `tids`, `amr`, and where known `sid`, `auth_time` and `acr`.
@@ -32,13 +54,14 @@ export async function extraTokenClaims(
   }
   const { entities } = ctx.oidc;
   const account = ctx.oidc.account as TenantAccount | undefined;
+  const exchanged = exchanges.get(ctx);
   const source = (entities.RefreshToken ??
     entities.AuthorizationCode ??
     entities.DeviceCode ??
     entities.BackchannelAuthenticationRequest ??
     {}) as AuthenticationSource;
   const grant = entities.Grant as TenantGrant | undefined;
-  const tid = grant?.tid ?? account?.user.tenantId;
+  const tid = exchanged?.tid ?? grant?.tid ?? account?.user.tenantId;
   // Whoever has left the tenant since must not go on acting in it.
   if (account && tid !== undefined && !account.tenantIds.includes(tid)) {
     throw new errors.InvalidGrant('the account is no longer a member of this tenant');
@@ -46,9 +69,12 @@ export async function extraTokenClaims(
   return {
     tid,
     tids: account?.tenantIds ?? [],
-    amr: source.amr ?? [],
-    ...(source.sessionUid === undefined ? {} : { sid: source.sessionUid }),
-    ...(source.authTime === undefined ? {} : { auth_time: source.authTime }),
-    ...(source.acr === undefined ? {} : { acr: source.acr }),
+    amr: (exchanged ?? source).amr ?? [],
+    ...present({
+      sid: exchanged ? exchanged.sid : source.sessionUid,
+      auth_time: (exchanged ?? source).authTime,
+      acr: (exchanged ?? source).acr,
+      act: exchanged?.act,
+    }),
   };
 }
