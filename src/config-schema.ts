@@ -33,6 +33,17 @@ function isIssuer(value: string): boolean {
   return secure && search === '' && hash === '' && pathname === '/' && !value.endsWith('/');
 }
 
+/** Of OAuth 2.0 Multiple Response Type Encoding Practices, all but a token alone. */
+const responseTypes = [
+  'code',
+  'id_token',
+  'code id_token',
+  'code token',
+  'id_token token',
+  'code id_token token',
+  'none',
+];
+
 /** Every setting: how it is read, its default, and what it is for. */
 export const shape = {
   NODE_ENV: z
@@ -133,6 +144,14 @@ export const shape = {
     .enum(['jwt', 'opaque'])
     .default('jwt')
     .describe('Access tokens of clients that ask for no resource (RFC 8707)'),
+  ALLOWED_RESPONSE_TYPES: list
+    .refine(
+      (items) => items.every((item) => responseTypes.includes(item)),
+      `must be among ${responseTypes.join(', ')}`,
+    )
+    .describe(
+      'Response types, beside `code`, that a client may be registered with: `code id_token`, `id_token`, or for old clients those with `token`',
+    ),
   DPOP_NONCE_REQUIRED: flag(false).describe(
     'Every DPoP proof must hold a nonce of the server; clients of the profile `fapi2` always must',
   ),

@@ -1,4 +1,10 @@
-import { type Client, type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import {
+  type Client,
+  type Configuration,
+  errors,
+  type KoaContextWithOIDC,
+  type ResponseType,
+} from 'oidc-provider';
 import type { Config } from '../config.ts';
 import type { StoredClient } from '../features/client/index.ts';
 import { reachableAcrs } from './acr.ts';
@@ -102,7 +108,8 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
       response_types: ['code'],
       token_endpoint_auth_method: 'client_secret_basic',
     },
-    responseTypes: ['code'],
+    // What a client gets of these is what its registration names; left out, it is `code`.
+    responseTypes: [...new Set(['code', ...config.ALLOWED_RESPONSE_TYPES])] as ResponseType[],
     clientAuthMethods: [
       'client_secret_basic',
       'client_secret_post',

@@ -72,6 +72,14 @@ interface PatchableIdToken {
   prototype: { scope?: string; ctx?: KoaContextWithOIDC; payload(): Promise<unknown> };
 }
 
+/** Whether the client gets, or with its code may get, a token that opens our userinfo. */
+function opensUserinfo({ entities, params, route }: KoaContextWithOIDC['oidc']): boolean {
+  if (route === 'userinfo') return false;
+  const asked = params?.response_type === 'id_token' ? undefined : params?.resource;
+  const audiences = [entities.AccessToken?.aud ?? asked].flat();
+  return audiences.some((one) => typeof one === 'string' && userinfoAudiences.has(one));
+}
+
 /**
  * Upstream puts the claims of scopes into the ID token where the access token
  * has an audience, as such a token does not open its userinfo. Ours does, so the
@@ -81,9 +89,7 @@ export function patchIdTokens(provider: Provider): void {
   const { prototype } = provider.IdToken as unknown as PatchableIdToken;
   const { payload } = prototype;
   prototype.payload = function payloadWithoutScopeClaims() {
-    const aud = this.ctx?.oidc.entities.AccessToken?.aud;
-    const isUserinfo = this.ctx?.oidc.route === 'userinfo';
-    if (!isUserinfo && typeof aud === 'string' && userinfoAudiences.has(aud)) this.scope = 'openid';
+    if (this.ctx && opensUserinfo(this.ctx.oidc)) this.scope = 'openid';
     return payload.call(this);
   };
 }

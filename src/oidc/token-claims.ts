@@ -38,6 +38,13 @@ export const rememberExchange = (ctx: KoaContextWithOIDC, source: ExchangeSource
 const present = (claims: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined));
 
+/** A token of the front channel has no code behind it, but the session that it is issued in. */
+function fromSession({ oidc }: KoaContextWithOIDC): AuthenticationSource {
+  const { session, amr, acr } = oidc;
+  if (!session?.accountId) return {};
+  return present({ amr, acr, authTime: session.loginTs, sessionUid: session.uid });
+}
+
 /**
  * The frozen claims that every access token carries beside those of RFC 9068:
  * `tid`, `tids`, `amr`, and where known `sid`, `auth_time` and `acr`.
@@ -59,7 +66,7 @@ export async function extraTokenClaims(
     entities.AuthorizationCode ??
     entities.DeviceCode ??
     entities.BackchannelAuthenticationRequest ??
-    {}) as AuthenticationSource;
+    fromSession(ctx)) as AuthenticationSource;
   const grant = entities.Grant as TenantGrant | undefined;
   const tid = exchanged?.tid ?? grant?.tid ?? account?.user.tenantId;
   // Whoever has left the tenant since must not go on acting in it.
