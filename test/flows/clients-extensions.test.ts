@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { AppError } from '../../src/kernel/errors.ts';
 import { extraClientMetadata, findOperatorOnly } from '../../src/oidc/client-extensions.ts';
 import { seedClient, type TestClient } from '../helpers/gatehouse.ts';
+import { createKeys } from '../helpers/keys.ts';
 import { createUserAgent } from '../helpers/user-agent.ts';
 import { basic, createWorld, postForm, signInForTokens } from './support.ts';
 
@@ -59,7 +60,14 @@ test('every member of ours has a value that is kept', async () => {
     extraClientMetadata.properties.filter((name) => !(name in metadata)),
     [],
   );
-  const { clientId } = await create(metadata);
+  // What the profile asks of its clients besides.
+  const fapi = {
+    token_endpoint_auth_method: 'private_key_jwt',
+    jwks: (await createKeys('ES256')).jwks,
+    dpop_bound_access_tokens: true,
+    id_token_signed_response_alg: 'ES256',
+  };
+  const { clientId } = await create({ ...fapi, ...metadata });
   const { provider } = deps.engine.current();
   const effective = (await provider.Client.find(clientId))?.metadata() as Record<string, unknown>;
   for (const [name, value] of Object.entries(metadata)) assert.equal(effective[name], value, name);
