@@ -55,6 +55,7 @@ test('every member of ours has a value that is kept', async () => {
     require_pkce: true,
     profile: 'fapi2',
     may_impersonate: true,
+    request_uris: ['https://app.example/request.jwt'],
   };
   assert.deepEqual(
     extraClientMetadata.properties.filter((name) => !(name in metadata)),
@@ -70,7 +71,8 @@ test('every member of ours has a value that is kept', async () => {
   const { clientId } = await create({ ...fapi, ...metadata });
   const { provider } = deps.engine.current();
   const effective = (await provider.Client.find(clientId))?.metadata() as Record<string, unknown>;
-  for (const [name, value] of Object.entries(metadata)) assert.equal(effective[name], value, name);
+  for (const [name, value] of Object.entries(metadata))
+    assert.deepEqual(effective[name], value, name);
 });
 
 test('what weakens a client, or outlasts the deployment, is for operators (ASVS 10.4.7)', () => {
