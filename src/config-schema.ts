@@ -161,6 +161,16 @@ export const shape = {
   OUTBOUND_ALLOWED_HOSTS: list.describe(
     'Hosts, or host:port, that requests to addresses of clients may reach although they are private',
   ),
+  BACKCHANNEL_LOGOUT_ATTEMPTS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(20)
+    .default(14)
+    .describe('Tries to tell a client of a logout; 14 take two and a quarter hours'),
+  BACKCHANNEL_LOGOUT_BACKOFF: duration(1_000).describe(
+    'Pause before the second try to tell a client of a logout, milliseconds; each is twice the last',
+  ),
   DEMO_URL: z
     .url()
     .optional()

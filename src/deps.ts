@@ -3,6 +3,7 @@ import { openApiDocument } from './api-document.ts';
 import type { Config } from './config.ts';
 import { createOutboxRelay, type OutboxRelay } from './features/audit/index.ts';
 import { type ClientService, createClientService } from './features/client/index.ts';
+import { createLogoutDelivery, type LogoutDelivery } from './features/logout-delivery/index.ts';
 import { createSessionService, type SessionService } from './features/session/index.ts';
 import {
   createAttemptLimits,
@@ -22,6 +23,7 @@ import type { Emit } from './kernel/events.ts';
 import type { ApiOptions, Route } from './kernel/http/index.ts';
 import { purgeExpired } from './oidc/adapter/index.ts';
 import { createAuthenticate } from './oidc/authenticate.ts';
+import { createSendLogout } from './oidc/backchannel-logout.ts';
 import { validateClientMetadata } from './oidc/client-metadata.ts';
 import { checkDpopProof, dpopAlgorithms } from './oidc/dpop-proof.ts';
 import { createEngine, createFindAccount } from './oidc/engine.ts';
@@ -47,6 +49,7 @@ export interface Deps extends Infrastructure {
   users: UserService;
   clients: ClientService;
   sessions: SessionService;
+  logouts: LogoutDelivery;
   signIn: SignInService;
   outbox: OutboxRelay;
   engine: EngineHost;
@@ -92,13 +95,36 @@ const reportSignIn =
     if (result === 'failure') securityEvent(log, 'auth.login_failed', facts);
   };
 
+/** Tells clients of sessions that have ended. */
+function createLogouts(config: Config, infra: Infrastructure, engine: () => EngineHost) {
+  const { knex } = infra.postgres;
+  const { log, metrics, clock, outbound } = infra;
+  const attempts = config.BACKCHANNEL_LOGOUT_ATTEMPTS;
+  const backoff = config.BACKCHANNEL_LOGOUT_BACKOFF;
+  return createLogoutDelivery({
+    ...{ knex, clock, attempts, backoff },
+    queue: infra.queues.create('backchannel-logout', { attempts, backoff, isRecorded: true }),
+    send: createSendLogout({ provider: () => engine().current().provider, outbound }),
+    onResult(result, { id, clientId, attempts: tries }, answer) {
+      metrics.backchannelLogoutTotal.inc({ result });
+      if (answer.isDelivered) return;
+      const { failure, status, cause } = answer;
+      const facts = { logoutId: id, clientId, tries, failure, status, err: cause };
+      if (result === 'failed') log.warn(facts, 'back-channel logout given up');
+      else log.info(facts, 'back-channel logout is tried again');
+    },
+    onError: (error) => log.warn({ err: error }, 'back-channel logout not queued yet'),
+  });
+}
+
 /** The features, each with what it needs and no more. */
-function createFeatures(infra: Infrastructure, engine: () => EngineHost) {
+function createFeatures(config: Config, infra: Infrastructure, engine: () => EngineHost) {
   const { clock, log, postgres, sealer, revocations, passwords } = infra;
   const { knex, pool } = postgres;
   const emit = createEmit(clock);
   const tenants = createTenantService({ knex, clock });
   const users = createUserService({ knex, clock, emit, passwords });
+  const logouts = createLogouts(config, infra, engine);
   const sessions = createSessionService({
     knex,
     pool,
@@ -107,6 +133,7 @@ function createFeatures(infra: Infrastructure, engine: () => EngineHost) {
     sealer,
     revocations,
     onEnded: (count) => infra.metrics.sessionRevokedTotal.inc(count),
+    onLogouts: logouts.dispatch,
   });
   const clients = createClientService({
     knex,
@@ -126,7 +153,7 @@ function createFeatures(infra: Infrastructure, engine: () => EngineHost) {
     onResult: reportSignIn(infra),
     onBackgroundError: (error) => log.error({ err: error }, 'background work failed'),
   });
-  return { emit, tenants, users, sessions, clients, rateLimits, signIn };
+  return { emit, tenants, users, sessions, logouts, clients, rateLimits, signIn };
 }
 
 type Features = ReturnType<typeof createFeatures>;
@@ -250,7 +277,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     if (!engine) throw new Error('the engine is not up yet');
     return engine;
   };
-  const features = createFeatures(infra, currentEngine);
+  const features = createFeatures(config, infra, currentEngine);
   restoreRevocationsOnReady(infra, features);
   const web = await createWeb(config, infra, features, currentEngine);
   engine = await createEngine({

@@ -13,9 +13,14 @@ export function createJobs(deps: Deps): Job[] {
     // Redis may have lost it while nobody was connected.
     { name: 'revocation-set', interval: 600_000, run: () => deps.sessions.restoreRevocations() },
     { name: 'key-rotation', interval: 5_000, run: () => deps.keyRotation.tick() },
+    // What the queue never got, or lost with Redis.
+    { name: 'backchannel-logout-sweep', interval: 10_000, run: () => deps.logouts.sweep() },
+    { name: 'backchannel-logout-purge', interval: 60_000, run: () => deps.logouts.purge() },
     { name: 'expired-artefacts', interval: 30_000, run: () => deps.purgeExpired() },
   ];
 }
 
 /** Works off the queues in this process, until the queues are closed. */
-export function startConsumers(_deps: Deps): void {}
+export function startConsumers(deps: Deps): void {
+  deps.logouts.consume();
+}

@@ -20,6 +20,7 @@ export interface Metrics {
   readonly loginTotal: Counter<'result'>;
   readonly refreshTotal: Counter<'result'>;
   readonly sessionRevokedTotal: Counter;
+  readonly backchannelLogoutTotal: Counter<'result'>;
   readonly dependencyUp: Gauge<'dep'>;
   readonly hashQueueDepth: Gauge;
   readonly outboxLagSeconds: Gauge;
@@ -110,6 +111,12 @@ function createInstruments(registry: Registry, collect: () => Promise<void>) {
     sessionRevokedTotal: new Counter({
       name: 'auth_session_revoked_total',
       help: 'Sessions ended before their time',
+      registers,
+    }),
+    backchannelLogoutTotal: new Counter({
+      name: 'auth_backchannel_logout_total',
+      help: 'Tries to tell a client of a logout, by result',
+      labelNames: ['result'],
       registers,
     }),
     // Down for one process is down for the whole.

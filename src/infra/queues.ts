@@ -7,6 +7,11 @@ export interface QueueOptions {
   attempts: number;
   /** Milliseconds before the second try. */
   backoff: number;
+  /**
+   * What became of a job is written down elsewhere: a finished one leaves no
+   * trace in Redis, and its id may be added again.
+   */
+  isRecorded?: boolean;
 }
 
 /** What a consumer does with a job; throwing means that it is tried again. */
@@ -17,7 +22,10 @@ export type Handler<T> = (
 
 /** A queue of one kind of job, in Redis. At least once: handlers are idempotent. */
 export interface JobQueue<T> {
-  /** Adds a job, unless one of this id is there already. */
+  /**
+   * Adds a job, unless one of this id is there already.
+   * @throws within two seconds when Redis does not answer; it may have the job all the same
+   */
   add(id: string, data: T): Promise<void>;
   /** Works jobs off in this process until the queues are closed. */
   consume(handler: Handler<T>, options?: { concurrency?: number }): void;
@@ -36,6 +44,28 @@ export class PermanentJobError extends UnrecoverableError {}
 const KEEP_DONE = { age: 3_600, count: 1_000 };
 const KEEP_FAILED = { age: 7 * 24 * 3_600, count: 10_000 };
 
+/** Milliseconds that adding a job may take; a request may wait for it. */
+const ADD_TIMEOUT = 2_000;
+
+/** Milliseconds that jobs under way have at the close; what is cut is another worker's job later. */
+const CLOSE_TIMEOUT = 8_000;
+
+/** Milliseconds after which a consumer asks a Redis again that was away. */
+const RETRY_DELAY = 1_000;
+
+/** Settles as `work` does, or rejects after so many milliseconds. */
+async function within<T>(milliseconds: number, work: Promise<T>, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(what)), milliseconds);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
  * Queues for work that must be tried again until it succeeds. What must not be
  * lost with Redis also has a row in Postgres from which it is queued again.
@@ -45,66 +75,90 @@ const KEEP_FAILED = { age: 7 * 24 * 3_600, count: 10_000 };
 export function createQueues(options: { url: string; prefix: string; log: Logger }): Queues {
   const { url, log } = options;
   const prefix = `{${options.prefix}queue}`;
-  const open: { close(): Promise<unknown> }[] = [];
+  const consumers: (() => Promise<void>)[] = [];
+  const producers: Queue[] = [];
   const onError = (name: string) => (error: Error) =>
     log.warn({ err: error, queue: name }, 'queue connection');
-  /** Of a producer: fails at once while Redis is down, since a request waits for it. */
-  let producer: Redis | undefined;
+
+  const connect = (name: string, settings: object): Redis => {
+    const redis = new Redis(url, settings);
+    redis.on('error', onError(name));
+    return redis;
+  };
+  let shared: Redis | undefined;
+  /** Of all producers: fails at once while Redis is down, since a request waits for it. */
   const producing = (): Redis => {
-    producer ??= new Redis(url, {
+    shared ??= connect('producer', {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
-      connectTimeout: 2_000,
+      connectTimeout: ADD_TIMEOUT,
     });
-    producer.on('error', onError('producer'));
-    return producer;
+    return shared;
   };
 
+  function createProducer(name: string): Queue {
+    const queue = new Queue(name, { connection: producing(), prefix, skipVersionCheck: true });
+    queue.on('error', onError(name));
+    producers.push(queue);
+    return queue;
+  }
+
+  function startConsumer(name: string, work: (job: Job) => Promise<void>, concurrency: number) {
+    // BullMQ asks for this: its commands wait for a Redis that is away.
+    const connection = connect(name, { maxRetriesPerRequest: null });
+    // It waits for jobs on a copy, which it does not let go of while Redis is away.
+    const connections = [connection];
+    const duplicate = connection.duplicate.bind(connection);
+    connection.duplicate = (override) => {
+      const copy = duplicate(override);
+      connections.push(copy);
+      return copy;
+    };
+    const worker = new Worker(name, work, {
+      ...{ connection, prefix, concurrency },
+      runRetryDelay: RETRY_DELAY,
+      skipVersionCheck: true,
+    });
+    worker.on('error', onError(name));
+    consumers.push(async () => {
+      try {
+        await within(CLOSE_TIMEOUT, worker.close(), 'jobs are still under way');
+      } catch (error) {
+        onError(name)(error as Error);
+      }
+      for (const one of connections) one.disconnect();
+    });
+  }
+
   return {
-    create<T extends object>(name: string, { attempts, backoff }: QueueOptions): JobQueue<T> {
+    create<T extends object>(name: string, options: QueueOptions): JobQueue<T> {
+      const { attempts, backoff, isRecorded = false } = options;
       let queue: Queue | undefined;
-      const connect = (): Queue => {
-        if (queue) return queue;
-        queue = new Queue(name, { connection: producing(), prefix, skipVersionCheck: true });
-        queue.on('error', onError(name));
-        open.push(queue);
-        return queue;
+      const job = {
+        attempts,
+        backoff: { type: 'exponential', delay: backoff },
+        removeOnComplete: isRecorded || KEEP_DONE,
+        removeOnFail: isRecorded || KEEP_FAILED,
       };
       return {
         async add(id, data) {
-          await connect().add(name, data, {
-            jobId: id,
-            attempts,
-            backoff: { type: 'exponential', delay: backoff },
-            removeOnComplete: KEEP_DONE,
-            removeOnFail: KEEP_FAILED,
-          });
+          queue ??= createProducer(name);
+          const added = queue.add(name, data, { ...job, jobId: id });
+          await within(ADD_TIMEOUT, added, `the queue ${name} does not answer`);
         },
         consume(handler, { concurrency = 8 } = {}) {
-          const connection = new Redis(url, { maxRetriesPerRequest: null });
-          const work = async (job: Job): Promise<void> => {
-            const attempt = job.attemptsMade + 1;
-            await handler(job.data as T, { attempt, isLast: attempt >= attempts });
+          const work = async ({ data, attemptsMade }: Job): Promise<void> => {
+            const attempt = attemptsMade + 1;
+            await handler(data, { attempt, isLast: attempt >= attempts });
           };
-          const worker = new Worker(name, work, {
-            connection,
-            prefix,
-            concurrency,
-            skipVersionCheck: true,
-          });
-          worker.on('error', onError(name));
-          open.push({
-            async close() {
-              await worker.close();
-              connection.disconnect();
-            },
-          });
+          startConsumer(name, work, concurrency);
         },
       };
     },
     async close() {
-      await Promise.all(open.map((one) => one.close()));
-      producer?.disconnect();
+      await Promise.all(consumers.map((close) => close()));
+      await Promise.all(producers.map((queue) => queue.close()));
+      shared?.disconnect();
     },
   };
 }

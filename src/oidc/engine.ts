@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import type { Adapter, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Config } from '../config.ts';
 import type { ClientService } from '../features/client/index.ts';
+import type { LogoutDelivery } from '../features/logout-delivery/index.ts';
 import type { SessionService } from '../features/session/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
 import type { UserService } from '../features/user/index.ts';
@@ -43,6 +44,7 @@ export interface EngineDeps {
   outbound: Outbound;
   clients: ClientService;
   sessions: SessionService;
+  logouts: Pick<LogoutDelivery, 'endAtClient'>;
   tenants: TenantService;
   users: UserService;
   pages: HostedPages;
@@ -121,6 +123,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         revocations: deps.revocations,
         recordExchange: createExchangeRecorder(deps),
         onReplay,
+        onClientLogout: deps.logouts.endAtClient,
         onInteraction: (ctx, uid) =>
           orUnavailable(() => deps.restarts.remember(uid, toRequest(ctx))),
       });

@@ -5,7 +5,7 @@
 
 import type { X509Certificate } from 'node:crypto';
 import type { Middleware } from 'koa';
-import { errors, type KoaContextWithOIDC, type Provider, type ResourceServer } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC, Provider, type ResourceServer } from 'oidc-provider';
 import authorizationSteps from 'oidc-provider/lib/actions/authorization/index.js';
 import discovery from 'oidc-provider/lib/actions/discovery.js';
 import { handler as refreshTokenHandler } from 'oidc-provider/lib/actions/grants/refresh_token.js';
@@ -253,6 +253,40 @@ export function patchCodeConsumption(provider: Provider): void {
       }
       throw error;
     }
+  };
+}
+
+/** Members of the engine's Client that its types leave out. */
+interface PatchableClient {
+  prototype: {
+    clientId: string;
+    backchannelLogout?(accountId: string, sid: string): Promise<void>;
+    includeSid?(): boolean;
+  };
+}
+
+/**
+ * Upstream tells each client of a logout within the request, once, and waits.
+ * Ours are told by a queue (see features/logout-delivery): the end of a session
+ * notes them all by itself. What is left to tell of is a logout from one client,
+ * the session going on: the answer "no" on a logout page that a client asked for.
+ */
+export function patchBackchannelLogout(
+  provider: Provider,
+  onClientLogout: (logout: {
+    clientId: string;
+    userId: string;
+    sessionId: string;
+  }) => Promise<void>,
+): void {
+  const { prototype } = provider.Client as unknown as PatchableClient;
+  if (!prototype.backchannelLogout || !prototype.includeSid) {
+    throw new Error('oidc-provider no longer has backchannelLogout and includeSid');
+  }
+  prototype.includeSid = () => true;
+  prototype.backchannelLogout = async function noteLogout(userId, sessionId) {
+    if (Provider.ctx?.oidc.params?.logout) return;
+    await onClientLogout({ clientId: this.clientId, userId, sessionId });
   };
 }
 

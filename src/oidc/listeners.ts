@@ -22,4 +22,5 @@ export function listen(provider: Provider, events: EngineEvents): void {
   provider.on('grant.success', (ctx) => events.tokenIssued(grantTypeOf(ctx)));
   provider.on('grant.error', (ctx) => events.tokenRefused(grantTypeOf(ctx)));
   provider.on('server_error', (_ctx, error) => events.serverError(error));
+  provider.on('backchannel.error', (_ctx, error) => events.serverError(error));
 }

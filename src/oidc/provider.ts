@@ -19,6 +19,7 @@ import {
   allowUserinfoAudience,
   grantIdOf,
   onRequestUri,
+  patchBackchannelLogout,
   patchCodeConsumption,
   patchGrantPayload,
   patchIdentifiers,
@@ -65,6 +66,8 @@ export interface ProviderDeps {
   recordExchange: TokenExchangeDeps['record'];
   /** Told of a refresh token that was used twice: ends its session and grant. */
   onReplay(token: InstanceType<Provider['RefreshToken']>): Promise<void>;
+  /** Told of a logout from one client of a session that goes on. */
+  onClientLogout(logout: { clientId: string; userId: string; sessionId: string }): Promise<void>;
   /** Told of each interaction when it starts, so that an expired one can start again. */
   onInteraction(ctx: KoaContextWithOIDC, uid: string): Promise<void>;
 }
@@ -98,6 +101,7 @@ export function buildProvider(deps: ProviderDeps): Engine {
   patchAccessTokens(provider, verifier, (token) => deps.revocations.revokeToken(token));
   patchCodeConsumption(provider);
   patchRefreshGrant(provider, deps.onReplay);
+  patchBackchannelLogout(provider, deps.onClientLogout);
   limitUserCodeGuesses(provider, deps.userCodes);
   completePollAnswers(provider, { issuer: deps.config.ISSUER, pace: deps.pollPace });
   registerTokenExchange(provider, {

@@ -43,6 +43,7 @@ export async function startTwin(first: TestGatehouse, overrides?: Overrides) {
       KEY_ENCRYPTION_KEY: first.config.KEY_ENCRYPTION_KEY?.reveal() ?? '',
       ACCESS_TOKEN_FORMAT: first.config.ACCESS_TOKEN_FORMAT,
       TRUSTED_PROXIES: first.config.TRUSTED_PROXIES.join(),
+      OUTBOUND_ALLOWED_HOSTS: first.config.OUTBOUND_ALLOWED_HOSTS.join(),
     },
     ...(overrides ? { overrides } : {}),
   });

@@ -4,16 +4,11 @@ import type { Clock } from '../../kernel/clock.ts';
 import { sha256 } from '../../kernel/crypto.ts';
 import type { Emit } from '../../kernel/events.ts';
 import { isUuid } from '../../kernel/ids.ts';
+import { recordLogouts } from '../logout-delivery/index.ts';
 import { type EndReason, sessionEvents } from './events.ts';
-import {
-  authorizedGrants,
-  grantsOf,
-  grantsOfUser,
-  listEnded,
-  markReplayed,
-  revokeGrants,
-} from './grants.ts';
+import { authorizedGrants, grantsOf, grantsOfUser, markReplayed, revokeGrants } from './grants.ts';
 import { type EndedSession, endSessions, findEnded, type SessionFilter } from './repository.ts';
+import { restoreRevocations } from './restore.ts';
 
 /** The facts of a refresh token that was used a second time. */
 export interface ReplayedToken {
@@ -24,8 +19,9 @@ export interface ReplayedToken {
 
 /**
  * The ways in which sessions end. Each ends, in one transaction with its events,
- * the session with its grants and refresh tokens, and then names them in the
- * revocation set, which reaches the access tokens that are out.
+ * the session with its grants and refresh tokens, notes the clients that are to
+ * be told, and then names what ended in the revocation set, which reaches the
+ * access tokens that are out.
  * All throw IDENT_UNAVAILABLE when the set cannot be written: the session has
  * ended then, only its access tokens may live on; calling again, or
  * `restoreRevocations`, completes it.
@@ -68,19 +64,30 @@ interface EndingDeps {
   revocations: Revocations;
   /** Told how many sessions of users have ended, once that is committed; for metrics. */
   onEnded?(count: number): void;
+  /** Told of back-channel logouts that were recorded, once that is committed, to send them soon. */
+  onLogouts?(ids: readonly string[]): void;
 }
 
-/** Tells of the sessions that a committed transaction has ended. */
-function tellEnded({ onEnded }: EndingDeps, sessions: readonly EndedSession[]): void {
+/** What a transaction has ended. */
+interface Ended {
+  sessions: EndedSession[];
+  grantIds: string[];
+  /** Back-channel logouts that clients are owed for it. */
+  logouts: string[];
+}
+
+/** Tells of what a committed transaction has ended. */
+function tellEnded(
+  { onEnded, onLogouts }: EndingDeps,
+  { sessions, logouts }: Pick<Ended, 'sessions' | 'logouts'>,
+): void {
   const count = sessions.filter(({ user_id }) => user_id !== null).length;
   if (count > 0) onEnded?.(count);
+  if (logouts.length > 0) onLogouts?.(logouts);
 }
 
 /** Milliseconds that an ended row stays at least; no request lasts that long. */
 const TOMBSTONE = 3_600_000;
-
-/** Entries of the revocation set that are restored at a time. */
-const PAGE = 1_000;
 
 const toEntries = (
   sessions: readonly { id: string }[],
@@ -122,7 +129,7 @@ async function endWithGrants(
   trx: Knex.Transaction,
   filter: SessionFilter,
   options: { reason: EndReason; grantIds: readonly string[] },
-): Promise<{ sessions: EndedSession[]; grantIds: string[] }> {
+): Promise<Ended> {
   const at = endingNow(deps);
   const sessions = await endSessions(trx, filter, { ...at, reason: options.reason });
   const grantIds = [...new Set([...(await grantsOf(trx, sessions)), ...options.grantIds])].sort();
@@ -133,7 +140,7 @@ async function endWithGrants(
     at,
   );
   await emitEnded(deps, trx, sessions, options.reason);
-  return { sessions, grantIds };
+  return { sessions, grantIds, logouts: await recordLogouts(trx, sessions, at.now) };
 }
 
 async function replayDetected(deps: EndingDeps, token: ReplayedToken): Promise<void> {
@@ -141,7 +148,7 @@ async function replayDetected(deps: EndingDeps, token: ReplayedToken): Promise<v
   if (!grantId) return;
   const ended = await deps.knex.transaction(async (trx) => {
     const reason = 'refresh_replay';
-    const { sessions, grantIds } =
+    const { sessions, grantIds, logouts } =
       isUuid(sessionUid) && isUuid(accountId)
         ? await endWithGrants(
             deps,
@@ -149,7 +156,7 @@ async function replayDetected(deps: EndingDeps, token: ReplayedToken): Promise<v
             { id: sessionUid, userId: accountId },
             { reason, grantIds: [grantId] },
           )
-        : { sessions: [], grantIds: [grantId] };
+        : { sessions: [], grantIds: [grantId], logouts: [] };
     if (sessions.length === 0) await revokeGrants(trx, grantIds, [], endingNow(deps));
     const grant = await markReplayed(trx, grantId, new Date(deps.clock.now()));
     if (grant?.user_id) {
@@ -166,29 +173,10 @@ async function replayDetected(deps: EndingDeps, token: ReplayedToken): Promise<v
         },
       );
     }
-    return { sessions, grantIds };
+    return { sessions, grantIds, logouts };
   });
-  tellEnded(deps, ended.sessions);
+  tellEnded(deps, ended);
   await deps.revocations.revoke(toEntries(ended.sessions, ended.grantIds));
-}
-
-async function restoreRevocations({ knex, clock, revocations }: EndingDeps): Promise<number> {
-  const life = revocations.maxTtl * 1000;
-  const since = new Date(clock.now() - life);
-  let total = 0;
-  for (const kind of ['sid', 'grant'] as const) {
-    for (let after = ''; ; ) {
-      const page = await listEnded(knex, kind, { since, after, limit: PAGE });
-      await revocations.revoke(
-        page.map(({ id, at }) => ({ kind, id, ttl: (at.getTime() + life - clock.now()) / 1000 })),
-      );
-      total += page.length;
-      const last = page.at(-1);
-      if (!last || page.length < PAGE) break;
-      after = last.id;
-    }
-  }
-  return total;
 }
 
 /** The part of the session service that ends sessions; see SessionEnding. */
@@ -197,19 +185,16 @@ export function createSessionEnding(deps: EndingDeps): SessionEnding {
   return {
     async destroy(id) {
       const reason = 'logout';
-      const sessions = await knex.transaction(async (trx) => {
-        const ended = await endSessions(
-          trx,
-          { idHash: sha256(id) },
-          { ...endingNow(deps), reason },
-        );
-        await emitEnded(deps, trx, ended, reason);
-        return ended;
+      const at = endingNow(deps);
+      const ended = await knex.transaction(async (trx) => {
+        const sessions = await endSessions(trx, { idHash: sha256(id) }, { ...at, reason });
+        await emitEnded(deps, trx, sessions, reason);
+        return { sessions, logouts: await recordLogouts(trx, sessions, at.now) };
       });
-      tellEnded(deps, sessions);
+      tellEnded(deps, ended);
       // Access tokens name their session. Where some were made to outlive a logout, naming it
       // here would end those too; the others end by their grant, which the engine has revoked.
-      const dead = sessions.filter((session) => session.user_id && !outlivesLogout(session));
+      const dead = ended.sessions.filter((session) => session.user_id && !outlivesLogout(session));
       await revocations.revoke(toEntries(dead, []));
     },
     async end({ tenantId, userId, sessionId, reason }) {
@@ -218,7 +203,7 @@ export function createSessionEnding(deps: EndingDeps): SessionEnding {
       const ended = await knex.transaction((trx) =>
         endWithGrants(deps, trx, filter, { reason, grantIds: [] }),
       );
-      tellEnded(deps, ended.sessions);
+      tellEnded(deps, ended);
       const before = ended.sessions.length === 0 ? await findEnded(knex, filter) : undefined;
       await revocations.revoke(
         before
@@ -234,7 +219,7 @@ export function createSessionEnding(deps: EndingDeps): SessionEnding {
         const grantIds = await grantsOfUser(trx, userId, exceptId);
         return endWithGrants(deps, trx, { userId, exceptId }, { reason, grantIds });
       });
-      tellEnded(deps, ended.sessions);
+      tellEnded(deps, ended);
       await revocations.revoke(toEntries(ended.sessions, ended.grantIds));
       return ended.sessions.length;
     },

@@ -28,6 +28,8 @@ export interface SessionDeps {
   revocations: Revocations;
   /** Told how many sessions of users have ended before their time; for metrics. */
   onEnded?(count: number): void;
+  /** Told of back-channel logouts that were recorded, to send them soon. */
+  onLogouts?(ids: readonly string[]): void;
 }
 
 export interface SessionService extends SessionStore, SessionEnding {

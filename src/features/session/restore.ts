@@ -1,0 +1,35 @@
+import type { Knex } from 'knex';
+import type { Revocations } from '../../infra/revocations.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { listEnded } from './grants.ts';
+
+/** Entries of the revocation set that are restored at a time. */
+const PAGE = 1_000;
+
+/** Fills the revocation set again from what has ended. @returns how many entries were written */
+export async function restoreRevocations({
+  knex,
+  clock,
+  revocations,
+}: {
+  knex: Knex;
+  clock: Clock;
+  revocations: Revocations;
+}): Promise<number> {
+  const life = revocations.maxTtl * 1000;
+  const since = new Date(clock.now() - life);
+  let total = 0;
+  for (const kind of ['sid', 'grant'] as const) {
+    for (let after = ''; ; ) {
+      const page = await listEnded(knex, kind, { since, after, limit: PAGE });
+      await revocations.revoke(
+        page.map(({ id, at }) => ({ kind, id, ttl: (at.getTime() + life - clock.now()) / 1000 })),
+      );
+      total += page.length;
+      const last = page.at(-1);
+      if (!last || page.length < PAGE) break;
+      after = last.id;
+    }
+  }
+  return total;
+}
