@@ -84,6 +84,7 @@ export function buildApp(deps: Deps): Koa {
       createInteractions({
         engine: () => deps.engine.current().provider,
         clients: deps.clients,
+        resourceServers: deps.resourceServers,
         tenants: deps.tenants,
         users: deps.users,
         signIn: deps.signIn,

@@ -4,6 +4,10 @@ import type { Config } from './config.ts';
 import { createOutboxRelay, type OutboxRelay } from './features/audit/index.ts';
 import { type ClientService, createClientService } from './features/client/index.ts';
 import { createLogoutDelivery, type LogoutDelivery } from './features/logout-delivery/index.ts';
+import {
+  createResourceServerService,
+  type ResourceServerService,
+} from './features/resource-server/index.ts';
 import { createSessionService, type SessionService } from './features/session/index.ts';
 import {
   createAttemptLimits,
@@ -24,7 +28,7 @@ import type { ApiOptions, Route } from './kernel/http/index.ts';
 import { purgeExpired } from './oidc/adapter/index.ts';
 import { createAuthenticate } from './oidc/authenticate.ts';
 import { createSendLogout } from './oidc/backchannel-logout.ts';
-import { validateClientMetadata } from './oidc/client-metadata.ts';
+import { assertKnownScopes, validateClientMetadata } from './oidc/client-metadata.ts';
 import { checkDpopProof, dpopAlgorithms } from './oidc/dpop-proof.ts';
 import { createEngine, createFindAccount } from './oidc/engine.ts';
 import { createEnginePages } from './oidc/engine-pages.ts';
@@ -48,6 +52,7 @@ export interface Deps extends Infrastructure {
   tenants: TenantService;
   users: UserService;
   clients: ClientService;
+  resourceServers: ResourceServerService;
   sessions: SessionService;
   logouts: LogoutDelivery;
   signIn: SignInService;
@@ -135,11 +140,15 @@ function createFeatures(config: Config, infra: Infrastructure, engine: () => Eng
     onEnded: (count) => infra.metrics.sessionRevokedTotal.inc(count),
     onLogouts: logouts.dispatch,
   });
+  const resourceServers = createResourceServerService({ knex, clock, issuer: config.ISSUER });
   const clients = createClientService({
     knex,
     clock,
     sealer,
-    validateMetadata: (metadata) => validateClientMetadata(engine().current().provider, metadata),
+    async validateMetadata(metadata, tenantId) {
+      await validateClientMetadata(engine().current().provider, metadata);
+      await assertKnownScopes(metadata, () => resourceServers.listScopeNames(tenantId));
+    },
   });
   const rateLimits = createRateLimits({ redis: infra.redis, clock });
   const signIn = createSignInService({
@@ -153,7 +162,17 @@ function createFeatures(config: Config, infra: Infrastructure, engine: () => Eng
     onResult: reportSignIn(infra),
     onBackgroundError: (error) => log.error({ err: error }, 'background work failed'),
   });
-  return { emit, tenants, users, sessions, logouts, clients, rateLimits, signIn };
+  return {
+    emit,
+    tenants,
+    users,
+    sessions,
+    logouts,
+    clients,
+    resourceServers,
+    rateLimits,
+    signIn,
+  };
 }
 
 type Features = ReturnType<typeof createFeatures>;

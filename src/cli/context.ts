@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { type Config, loadConfig } from '../config.ts';
 import type { Deps } from '../deps.ts';
 import type { ClientService } from '../features/client/index.ts';
+import type { ResourceServerService } from '../features/resource-server/index.ts';
 import type { SessionService } from '../features/session/index.ts';
 import type { Tenant, TenantService } from '../features/tenant/index.ts';
 import type { UserService } from '../features/user/index.ts';
@@ -32,6 +33,7 @@ export interface Context {
   users(): Promise<UserService>;
   /** Without the engine, which only creating and changing metadata need. */
   clients(): Promise<Omit<ClientService, 'create' | 'update'>>;
+  resourceServers(): Promise<ResourceServerService>;
   sessions(): Promise<SessionService>;
   /** The whole service, wired but not listening; makes signing keys where there are none. */
   deps(): Promise<Deps>;
@@ -92,6 +94,15 @@ function createClients(stores: Stores) {
       sealer: await lateSealer(stores.config()),
       validateMetadata: () => Promise.reject(new TypeError('only the engine can validate')),
     });
+  });
+}
+
+function createResourceServers(stores: Stores) {
+  return once(async (): Promise<ResourceServerService> => {
+    const { createResourceServerService } = await import('../features/resource-server/index.ts');
+    const { knex } = await stores.database();
+    const issuer = stores.config().ISSUER;
+    return createResourceServerService({ knex, clock: systemClock, issuer });
   });
 }
 
@@ -163,6 +174,7 @@ export function createContext(load: () => Config = loadConfig): Context {
     ...createTenants(stores),
     users: createUsers(stores, closers),
     clients: createClients(stores),
+    resourceServers: createResourceServers(stores),
     sessions: createSessions(stores),
     deps: createServiceDeps(stores, isVerbose, closers),
     async close() {

@@ -5,6 +5,7 @@ import { addConfig } from './commands/config.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addKeys } from './commands/keys.ts';
 import { addMigrate } from './commands/migrate.ts';
+import { addResourceServers } from './commands/resource-servers.ts';
 import { addSeed } from './commands/seed.ts';
 import { addTenants } from './commands/tenants.ts';
 import { addUsers } from './commands/users.ts';
@@ -34,6 +35,7 @@ function buildProgram(setExitCode: (code: number) => void): Command {
     addTenants,
     addUsers,
     addClients,
+    addResourceServers,
     addKeys,
     addConfig,
     addDoctor,

@@ -2,6 +2,7 @@ import { errors, type Provider } from 'oidc-provider';
 import type { ClientMetadata } from '../features/client/index.ts';
 import { AppError } from '../kernel/errors.ts';
 import { whileRegistering } from './pairwise.ts';
+import { openidScopes, platformScopes } from './resources.ts';
 
 /** A member of the engine's Client that its types leave out. */
 interface Validator {
@@ -30,4 +31,26 @@ export async function validateClientMetadata(
       cause: error,
     });
   }
+}
+
+const builtInScopes = new Set([...openidScopes, ...platformScopes]);
+
+/**
+ * Checks that there is every scope that a client registers.
+ * @param listScopeNames the scopes of the resource servers that the client may ask for
+ * @throws AppError IDENT_VALIDATION naming those that there are not
+ */
+export async function assertKnownScopes(
+  { scope }: ClientMetadata,
+  listScopeNames: () => Promise<ReadonlySet<string>>,
+): Promise<void> {
+  const others = String(scope ?? '')
+    .split(' ')
+    .filter((name) => name !== '' && !builtInScopes.has(name));
+  if (others.length === 0) return;
+  const known = await listScopeNames();
+  const unknown = others.filter((name) => !known.has(name));
+  if (unknown.length === 0) return;
+  const message = `has no resource server that knows ${unknown.join(', ')}`;
+  throw new AppError('IDENT_VALIDATION', { errors: [{ path: 'metadata.scope', message }] });
 }

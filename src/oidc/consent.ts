@@ -1,5 +1,6 @@
+import { type ResourceServer, scopeDescription } from '../features/resource-server/index.ts';
 import { describeUser, type User } from '../features/user/index.ts';
-import type { PageModels } from '../pages/index.ts';
+import type { Locale, PageModels } from '../pages/index.ts';
 import type { DescribeScope } from '../web/page-renderer.ts';
 import { openidScopes } from './resources.ts';
 import { clientName } from './sign-in-page.ts';
@@ -17,11 +18,28 @@ function hostOf(redirectUri: unknown): string | null {
   return url ? new URL(url).host : null;
 }
 
+/** What the consent page needs to know beside the step. */
+export interface ConsentFacts {
+  user: User;
+  /** The resource servers that something is asked of, by their audience. */
+  servers: ReadonlyMap<string, ResourceServer>;
+}
+
+/** Words for the scopes of one API: the operator's where there are any, else ours. */
+const describeFor =
+  (server: ResourceServer | undefined, describe: DescribeScope, locale: Locale): DescribeScope =>
+  (name) => {
+    const scope = server?.scopes.find((own) => own.name === name);
+    const title = scope && scopeDescription(scope, locale);
+    return title ? { scope: name, title, description: null } : describe(name);
+  };
+
 /** The consent page for what is missing: scopes of OpenID Connect first, then those of each API. */
 export function toConsentModel(
   step: Step,
-  user: User,
+  { user, servers }: ConsentFacts,
   describe: DescribeScope,
+  locale: Locale,
 ): PageModels['consent'] {
   const { interaction, client, csrfToken } = step;
   const { metadata } = client;
@@ -47,7 +65,11 @@ export function toConsentModel(
     },
     account: describeUser(user),
     scopes: openid.filter((scope) => scope !== 'offline_access').map(describe),
-    resources: resources.map(({ name, scopes }) => ({ name, scopes: scopes.map(describe) })),
+    resources: resources.map(({ name, scopes }) => {
+      const server = servers.get(name);
+      const words = describeFor(server, describe, locale);
+      return { name: server?.name ?? name, scopes: scopes.map(words) };
+    }),
     offlineAccess: own.has('offline_access'),
   };
 }

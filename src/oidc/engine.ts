@@ -4,6 +4,7 @@ import type { Adapter, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Config } from '../config.ts';
 import type { ClientService } from '../features/client/index.ts';
 import type { LogoutDelivery } from '../features/logout-delivery/index.ts';
+import type { ResourceServerService } from '../features/resource-server/index.ts';
 import type { SessionService } from '../features/session/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
 import type { UserService } from '../features/user/index.ts';
@@ -43,6 +44,7 @@ export interface EngineDeps {
   revocations: Revocations;
   outbound: Outbound;
   clients: ClientService;
+  resourceServers: ResourceServerService;
   sessions: SessionService;
   logouts: Pick<LogoutDelivery, 'endAtClient'>;
   tenants: TenantService;
@@ -114,6 +116,9 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         dpopSecret: deps.dpopSecret,
         adapter,
         clients: { find: (clientId) => orUnavailable(() => clients.find(clientId)) },
+        resourceServers: {
+          find: (audience) => orUnavailable(() => deps.resourceServers.find(audience)),
+        },
         tenants: deps.tenants,
         findAccount: (accountId) => orUnavailable(() => findAccount(accountId)),
         pages: deps.pages,

@@ -8,6 +8,7 @@ import {
   type Provider,
 } from 'oidc-provider';
 import type { ClientService } from '../features/client/index.ts';
+import type { ResourceServer, ResourceServerService } from '../features/resource-server/index.ts';
 import type { SignInService } from '../features/sign-in/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
 import type { UserService } from '../features/user/index.ts';
@@ -27,6 +28,7 @@ import type { TenantGrant } from './token-claims.ts';
 export interface InteractionDeps {
   engine(): Provider;
   clients: Pick<ClientService, 'find'>;
+  resourceServers: Pick<ResourceServerService, 'find'>;
   tenants: TenantService;
   users: Pick<UserService, 'findAccount'>;
   signIn: SignInService;
@@ -83,13 +85,21 @@ export function createInteractions(deps: InteractionDeps): Router {
     seeOther(ctx, returnTo);
   }
 
+  /** The resource servers that something is asked of; the platform's own is not among them. */
+  async function findServers(step: Step): Promise<Map<string, ResourceServer>> {
+    const audiences = Object.keys(toMissingConsent(step.interaction).resourceScopes);
+    const found = await Promise.all(audiences.map((one) => deps.resourceServers.find(one)));
+    return new Map(found.filter((one) => one !== undefined).map((one) => [one.audience, one]));
+  }
+
   async function showConsent(ctx: Context, step: Step): Promise<void> {
     const account = await deps.users.findAccount(text(step.interaction.session?.accountId));
     if (!account) throw new errors.SessionNotFound('the account is gone');
+    const servers = await findServers(step);
     await deps.pages.render(
       ctx,
       'consent',
-      (describe) => toConsentModel(step, account.user, describe),
+      (describe, locale) => toConsentModel(step, { user: account.user, servers }, describe, locale),
       step.page,
     );
   }

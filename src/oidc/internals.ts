@@ -227,6 +227,31 @@ export function patchRefreshGrant(
   );
 }
 
+/** Members of the engine's registration schema that its types leave out. */
+interface PatchableSchema {
+  prototype: { scope?: string; invalidate(message: string): never; scopes(): void };
+}
+
+/** Scope tokens, separated by one space each (RFC 6749 3.3). */
+const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/;
+
+/**
+ * Upstream lets a client register scopes of its configuration only. Those of
+ * resource servers are rows: whether there are such is asked where clients are
+ * registered (client-metadata.ts); here only their syntax is looked at.
+ */
+export function patchClientScopes(provider: Provider): void {
+  const { prototype } = (provider.Client as unknown as { Schema: PatchableSchema }).Schema;
+  if (typeof prototype.scopes !== 'function') {
+    throw new Error('oidc-provider no longer checks the scopes of a client by itself');
+  }
+  prototype.scopes = function scopes() {
+    if (this.scope === undefined) return;
+    if (!SCOPES.test(this.scope)) this.invalidate('scope must be scope values and single spaces');
+    this.scope = [...new Set(this.scope.split(' '))].join(' ');
+  };
+}
+
 /** Members of the engine's codes that its types leave out. */
 interface PatchableCode {
   prototype: { grantId?: string; consume(): Promise<void> };

@@ -1,6 +1,7 @@
 import { type Adapter, type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Config } from '../config.ts';
 import type { ClientService } from '../features/client/index.ts';
+import type { ResourceServerService } from '../features/resource-server/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
 import type { Outbound } from '../infra/outbound.ts';
 import {
@@ -20,6 +21,7 @@ import {
   grantIdOf,
   onRequestUri,
   patchBackchannelLogout,
+  patchClientScopes,
   patchCodeConsumption,
   patchGrantPayload,
   patchIdentifiers,
@@ -50,6 +52,7 @@ export interface ProviderDeps {
   dpopSecret: Buffer;
   adapter: (model: string) => Adapter;
   clients: Pick<ClientService, 'find'>;
+  resourceServers: Pick<ResourceServerService, 'find'>;
   tenants: TenantService;
   findAccount(accountId: string): Promise<TenantAccount | undefined>;
   pages: EnginePages;
@@ -97,6 +100,7 @@ export function buildProvider(deps: ProviderDeps): Engine {
   patchIdentifiers(provider);
   patchIdTokens(provider);
   patchGrantPayload(provider);
+  patchClientScopes(provider);
   lookup.patch(provider);
   patchAccessTokens(provider, verifier, (token) => deps.revocations.revokeToken(token));
   patchCodeConsumption(provider);

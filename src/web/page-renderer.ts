@@ -46,7 +46,7 @@ export interface PageRenderer {
   render<P extends keyof PageModels>(
     ctx: Context,
     page: P,
-    model: PageModels[P] | ((describe: DescribeScope) => PageModels[P]),
+    model: PageModels[P] | ((describe: DescribeScope, locale: Locale) => PageModels[P]),
     context?: PageContext,
   ): Promise<void>;
 }
@@ -132,7 +132,8 @@ export function createPageRenderer(options: {
       ctx.set('Content-Language', frame.locale);
       ctx.set('Content-Security-Policy', POLICIES[page] ?? PAGE_CSP);
       const describe: DescribeScope = (scope) => scopeLine(pages, frame.locale, scope);
-      ctx.body = pages.render(page, typeof model === 'function' ? model(describe) : model, frame);
+      const made = typeof model === 'function' ? model(describe, frame.locale) : model;
+      ctx.body = pages.render(page, made, frame);
     },
   };
 }

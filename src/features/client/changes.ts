@@ -91,7 +91,7 @@ export async function changeClient(deps: ClientServiceDeps, input: ClientUpdate)
   const metadata = changed(before.metadata, change);
   const { clientSecret, ...secrets } = secretsAfter(deps, before, metadata);
   // Validation may ask the network (`sector_identifier_uri`): no transaction waits for that.
-  await deps.validateMetadata(withSecret(deps.sealer, metadata, secrets));
+  await deps.validateMetadata(withSecret(deps.sealer, metadata, secrets), change.tenantId);
   const record = await write(deps, {
     ...before,
     ...secrets,

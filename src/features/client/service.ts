@@ -26,8 +26,11 @@ export interface ClientServiceDeps {
   knex: Knex;
   clock: Clock;
   sealer: Sealer;
-  /** The engine's own validation of registration metadata; throws AppError IDENT_VALIDATION. */
-  validateMetadata(metadata: ClientMetadata): Promise<void>;
+  /**
+   * The engine's own validation of the metadata of a client of this tenant;
+   * throws AppError IDENT_VALIDATION.
+   */
+  validateMetadata(metadata: ClientMetadata, tenantId: string): Promise<void>;
 }
 
 export type ClientService = ReturnType<typeof createClientService>;
@@ -76,7 +79,10 @@ async function createClient(deps: ClientServiceDeps, input: NewClient): Promise<
   const { client_secret: given, ...rest } = metadata;
   const full: ClientMetadata = { ...rest, client_id: clientId };
   const secret = usesSecret(full) ? chooseSecret(given) : null;
-  await deps.validateMetadata(secret === null ? full : { ...full, client_secret: secret });
+  await deps.validateMetadata(
+    secret === null ? full : { ...full, client_secret: secret },
+    tenantId,
+  );
   const now = new Date(deps.clock.now());
   const record: repository.ClientRecord = {
     clientId,

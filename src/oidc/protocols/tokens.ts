@@ -1,6 +1,5 @@
-import { readExtensions } from '../client-extensions.ts';
 import type { ProviderDeps } from '../provider.ts';
-import { findResourceServer, platformResource } from '../resources.ts';
+import { createResourceFinder, platformResource } from '../resources.ts';
 import type { Features } from './index.ts';
 
 /**
@@ -23,6 +22,7 @@ async function isStillHeld(
 export function tokens(deps: ProviderDeps) {
   const { config } = deps;
   const resource = platformResource(config.ISSUER);
+  const findResource = createResourceFinder(deps);
   return {
     clientCredentials: { enabled: true },
     introspection: {
@@ -44,12 +44,7 @@ export function tokens(deps: ProviderDeps) {
       enabled: true,
       defaultResource: (_ctx, _client, oneOf) =>
         oneOf ?? (config.ACCESS_TOKEN_FORMAT === 'jwt' ? resource : []),
-      getResourceServerInfo: (_ctx, indicator, client) =>
-        findResourceServer(indicator, {
-          issuer: config.ISSUER,
-          alg: readExtensions(client).accessTokenAlg ?? config.SIGNING_ALG,
-          registeredScope: client.scope,
-        }),
+      getResourceServerInfo: (_ctx, indicator, client) => findResource(indicator, client),
       useGrantedResource: () => true,
     },
   } satisfies Features;
