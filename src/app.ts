@@ -27,10 +27,16 @@ const isProbe = (path: string): boolean =>
   path.startsWith('/health/') || path === '/metrics' || path.startsWith('/v1/api/identity/');
 
 /**
- * Tells the engine one truth about scheme and host: what trusted proxies say,
- * and nothing that anybody else does (RFC 9700 4.13).
+ * Tells the engine one truth about scheme, host and client certificate: what
+ * trusted proxies say, and nothing that anybody else does (RFC 9700 4.13).
+ *
+ * @param believed further headers that only a trusted proxy may send
  */
-function settleForwarded(request: IncomingMessage, proxies: Proxies): void {
+function settleForwarded(
+  request: IncomingMessage,
+  proxies: Proxies,
+  believed: readonly string[],
+): void {
   const { headers } = request;
   const [secure, host] = [proxies.isSecure(request), proxies.host(request)];
   for (const name of Object.keys(headers)) {
@@ -38,6 +44,7 @@ function settleForwarded(request: IncomingMessage, proxies: Proxies): void {
   }
   headers['x-forwarded-proto'] = secure ? 'https' : 'http';
   if (host) headers['x-forwarded-host'] = host;
+  if (!proxies.isProxy(request)) for (const name of believed) delete headers[name];
 }
 
 /** Keeps a router to its part of the URL space: asked in vain, it costs as much as when it serves. */
@@ -50,6 +57,9 @@ const under =
 export function buildApp(deps: Deps): Koa {
   const { config, log } = deps;
   const proxies = createProxies({ trustedProxies: config.TRUSTED_PROXIES });
+  const certificateHeaders = [config.MTLS_CERTIFICATE_HEADER, config.MTLS_VERIFIED_HEADER].filter(
+    (name) => name !== undefined,
+  );
   const steps: Middleware[] = [
     requestContext({
       log: createAccessLog(log),
@@ -102,7 +112,7 @@ export function buildApp(deps: Deps): Koa {
   Object.defineProperty(app, 'keys', { get: () => deps.engine.secrets().cookies });
   app.silent = true;
   app.use((ctx, next) => {
-    settleForwarded(ctx.req, proxies);
+    settleForwarded(ctx.req, proxies, certificateHeaders);
     return next();
   });
   for (const step of steps) app.use(step);

@@ -20,6 +20,10 @@ const list = z
   );
 const isNetwork = (value: string) =>
   value.includes('/') ? ipaddr.isValidCIDR(value) : ipaddr.isValid(value);
+const headerName = z
+  .string()
+  .regex(/^[A-Za-z0-9-]{1,64}$/, 'must be the name of a header')
+  .transform((name) => name.toLowerCase());
 const secret = z.string().transform((value) => new Secret(value));
 
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' });
@@ -155,6 +159,20 @@ export const shape = {
   DPOP_NONCE_REQUIRED: flag(false).describe(
     'Every DPoP proof must hold a nonce of the server; clients of the profile `fapi2` always must',
   ),
+  MTLS_CERTIFICATE_HEADER: headerName
+    .optional()
+    .describe(
+      'Header by which a trusted proxy tells of the client certificate (RFC 8705), as percent-encoded PEM or by RFC 9440; switches mutual TLS on',
+    ),
+  MTLS_VERIFIED_HEADER: headerName
+    .optional()
+    .describe(
+      'Header by which the proxy says `SUCCESS` of a certificate whose chain it verified; switches `tls_client_auth` on',
+    ),
+  MTLS_ALIAS_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('Base URL where the proxy asks clients for a certificate (`mtls_endpoint_aliases`)'),
   TRUSTED_PROXIES: list
     .refine((items) => items.every(isNetwork), 'must be addresses or CIDR ranges')
     .describe('Proxies whose X-Forwarded-* headers are believed: addresses or CIDR ranges'),

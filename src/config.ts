@@ -73,6 +73,19 @@ function withoutPrefix(env: Env, problems: string[]): Env {
   return result;
 }
 
+/** Headers of a certificate are believed from trusted proxies only (RFC 9700 4.13). */
+function certificateProblems(config: Parsed): string[] {
+  const problems: string[] = [];
+  const { MTLS_CERTIFICATE_HEADER: header, MTLS_VERIFIED_HEADER: verified } = config;
+  if (header && config.TRUSTED_PROXIES.length === 0) {
+    problems.push('MTLS_CERTIFICATE_HEADER counts from TRUSTED_PROXIES only: name them');
+  }
+  if (!header && (verified || config.MTLS_ALIAS_URL)) {
+    problems.push('MTLS_CERTIFICATE_HEADER is missing: without it there is no mutual TLS');
+  }
+  return problems;
+}
+
 function productionProblems(config: Parsed): string[] {
   if (config.NODE_ENV !== 'production') return [];
   const problems: string[] = [];
@@ -89,7 +102,7 @@ function productionProblems(config: Parsed): string[] {
 }
 
 function crossChecks(config: Parsed): string[] {
-  const problems = productionProblems(config);
+  const problems = [...productionProblems(config), ...certificateProblems(config)];
   if (config.KEY_ENCRYPTION_KEY && config.KEY_ENCRYPTION_KEY_FILE) {
     problems.push('KEY_ENCRYPTION_KEY and KEY_ENCRYPTION_KEY_FILE are both set: choose one');
   }

@@ -1,5 +1,6 @@
 import {
   type Client,
+  type ClientAuthMethod,
   type Configuration,
   errors,
   type KoaContextWithOIDC,
@@ -19,6 +20,7 @@ import { pairwiseOptions } from './pairwise.ts';
 import { requiresPkce } from './pkce.ts';
 import { createPolicy } from './policy.ts';
 import { createFeatures } from './protocols/index.ts';
+import { mtlsAliases } from './protocols/sender-constraints.ts';
 import type { ProviderDeps } from './provider.ts';
 import { openidScopes, platformScopes } from './resources.ts';
 import { toEngineKey } from './signing-key.ts';
@@ -63,6 +65,19 @@ function assertAssertion(
   if (isFapi(oidc.client)) assertFapiAssertion(claims, header, oidc.issuer);
 }
 
+/** How a client may authenticate; by certificate where a proxy tells of it. */
+const authMethods = (config: Config): ClientAuthMethod[] => [
+  'client_secret_basic',
+  'client_secret_post',
+  'client_secret_jwt',
+  'private_key_jwt',
+  'none',
+  ...(config.MTLS_CERTIFICATE_HEADER ? (['self_signed_tls_client_auth'] as const) : []),
+  ...(config.MTLS_CERTIFICATE_HEADER && config.MTLS_VERIFIED_HEADER
+    ? (['tls_client_auth'] as const)
+    : []),
+];
+
 /** Metadata of ours is checked by its table; a profile is about all of the metadata. */
 const clientMetadata = {
   ...extraClientMetadata,
@@ -93,6 +108,7 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
   const { config } = deps;
   const findClient = (clientId: string): Promise<StoredClient | undefined> =>
     deps.clients.find(clientId);
+  const features = createFeatures(deps);
   const policyDeps = { tenants: deps.tenants, findClient };
   return {
     adapter: deps.adapter,
@@ -110,13 +126,7 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
     },
     // What a client gets of these is what its registration names; left out, it is `code`.
     responseTypes: [...new Set(['code', ...config.ALLOWED_RESPONSE_TYPES])] as ResponseType[],
-    clientAuthMethods: [
-      'client_secret_basic',
-      'client_secret_post',
-      'client_secret_jwt',
-      'private_key_jwt',
-      'none',
-    ],
+    clientAuthMethods: authMethods(config),
     ...pairwiseOptions(deps.pairwiseSecret),
     fetchResponseBodyLimits: {
       // The draft's own bound (OAuth Client ID Metadata Document 6.6).
@@ -134,6 +144,7 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
     discovery: {
       ui_locales_supported: ['en', 'vi'],
       claim_types_supported: ['normal'],
+      ...mtlsAliases(config.MTLS_ALIAS_URL, features),
     },
     enabledJWA: enabledWith(config.SIGNING_ALGS_EXPERIMENTAL),
     extraClientMetadata: clientMetadata,
@@ -142,7 +153,7 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
       source.kind !== 'DeviceCode' && !source.scopes.has('offline_access'),
     extraParams: ['tenant'],
     extraTokenClaims: (ctx, token) => extraTokenClaims(ctx, token, lookup.storedOf),
-    features: createFeatures(deps),
+    features,
     fetch: (url, init) => deps.outbound.fetch(url as string | URL, init),
     findAccount: async (_ctx, accountId) => deps.findAccount(accountId),
     interactions: {

@@ -25,6 +25,8 @@ export interface Proxies {
   clientIp(request: IncomingMessage): string | null;
   /** Whether the client's own connection was secured, as far as can be trusted. */
   isSecure(request: IncomingMessage): boolean;
+  /** Whether the connection comes from a trusted proxy, so that what it says by headers counts. */
+  isProxy(request: IncomingMessage): boolean;
   /** The host that the client asked for, lower case, with its port if given; null when unusable. */
   host(request: IncomingMessage): string | null;
 }
@@ -132,6 +134,7 @@ export function createProxies(options: { trustedProxies: readonly string[] }): P
       if ('encrypted' in request.socket && request.socket.encrypted === true) return true;
       return peerOf(request).isProxy && lastValue(request.headers['x-forwarded-proto']) === 'https';
     },
+    isProxy: (request) => peerOf(request).isProxy,
     host(request) {
       const forwarded = peerOf(request).isProxy
         ? lastValue(request.headers['x-forwarded-host'])
