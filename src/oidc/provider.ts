@@ -16,6 +16,7 @@ import { createClientLookup } from './client-lookup.ts';
 import { createConfiguration } from './configuration.ts';
 import { limitUserCodeGuesses } from './device-guesses.ts';
 import type { DevicePages } from './device-pages.ts';
+import { patchProofReplay } from './dpop-replay.ts';
 import {
   allowUserinfoAudience,
   grantIdOf,
@@ -105,6 +106,7 @@ export function buildProvider(deps: ProviderDeps): Engine {
   patchAccessTokens(provider, verifier, (token) => deps.revocations.revokeToken(token));
   patchCodeConsumption(provider);
   patchRefreshGrant(provider, deps.onReplay);
+  patchProofReplay(provider);
   patchBackchannelLogout(provider, deps.onClientLogout);
   limitUserCodeGuesses(provider, deps.userCodes);
   completePollAnswers(provider, { issuer: deps.config.ISSUER, pace: deps.pollPace });

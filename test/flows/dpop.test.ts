@@ -193,14 +193,14 @@ test('a proof is good for one request: of 10 in parallel one passes (RFC 9449 11
   assert.equal(answers.filter(({ status }) => status === 200).length, 1);
   for (const { status, body } of answers.filter((answer) => answer.status !== 200)) {
     assert.equal(status, 400);
-    assert.equal(body.error, 'invalid_grant');
+    assert.equal(body.error, 'invalid_dpop_proof');
   }
   const { accessToken } = await boundTokens();
   const fixed = { claims: { jti: 'once' } };
   assert.equal((await askUserinfo(accessToken, fixed)).status, 200);
   const replayed = await askUserinfo(accessToken, fixed);
   assert.equal(replayed.status, 401);
-  assert.equal(replayed.body.error, 'invalid_token');
+  assert.equal(replayed.body.error, 'invalid_dpop_proof');
 });
 
 test('a client with dpop_bound_access_tokens gets no token without a proof (RFC 9449 5.2)', async () => {

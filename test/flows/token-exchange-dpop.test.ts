@@ -77,7 +77,7 @@ test('a proof is good for one exchange (RFC 9449 11.1)', async () => {
   );
   assert.equal(answers.filter(({ status }) => status === 200).length, 1);
   for (const { status, body } of answers.filter((answer) => answer.status !== 200)) {
-    assert.deepEqual([status, body.error], [400, 'invalid_grant']);
+    assert.deepEqual([status, body.error], [400, 'invalid_dpop_proof']);
   }
 });
 
