@@ -40,8 +40,10 @@ const present = (claims: Record<string, unknown>): Record<string, unknown> =>
 
 /** A token of the front channel has no code behind it, but the session that it is issued in. */
 function fromSession({ oidc }: KoaContextWithOIDC): AuthenticationSource {
-  const { session, amr, acr } = oidc;
+  const { session } = oidc;
   if (!session?.accountId) return {};
+  // The engine reads these from the session, and cannot where there is none (RFC 8693).
+  const { amr, acr } = oidc;
   return present({ amr, acr, authTime: session.loginTs, sessionUid: session.uid });
 }
 
