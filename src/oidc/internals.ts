@@ -15,6 +15,8 @@ import userinfo from 'oidc-provider/lib/actions/userinfo.js';
 import * as grantHelpers from 'oidc-provider/lib/helpers/grants.js';
 import instance from 'oidc-provider/lib/helpers/weak_cache.js';
 import { newId, newSecret } from '../kernel/ids.ts';
+import { allowReuse } from './adapter/request-cache.ts';
+import { readExtensions } from './client-extensions.ts';
 
 function findStep(stack: Middleware[], name: string): number {
   const index = stack.findIndex((step) => step.name === name);
@@ -203,7 +205,9 @@ export function patchGrantPayload(provider: Provider): void {
 
 /**
  * Wraps the refresh_token grant: `onReplay` is told of a token that was used
- * before, or lost the race for its one use, before the error goes out.
+ * before, or lost the race for its one use, before the error goes out. Within
+ * the reuse grace of a client a repeated use is none: it gets fresh access and
+ * ID tokens, and the successor that the first use was given.
  */
 export function patchRefreshGrant(
   provider: Provider,
@@ -213,8 +217,12 @@ export function patchRefreshGrant(
   provider.registerGrantType(
     'refresh_token',
     async (ctx) => {
+      const { client } = ctx.oidc;
+      const reuse = allowReuse(client ? readExtensions(client).refreshTokenReuseGrace : 0);
       try {
         await refreshTokenHandler(provider, helpers, ctx);
+        // What upstream has made for a repeated use was not kept: it gets the first one's.
+        if (reuse?.successor) Object.assign(ctx.body as object, { refresh_token: reuse.successor });
       } catch (error) {
         const { RotatedRefreshToken, RefreshToken } = ctx.oidc.entities;
         const token = RotatedRefreshToken ?? RefreshToken;

@@ -4,6 +4,7 @@ import type { Clock } from '../../kernel/clock.ts';
 /** Tables with an `expires_at` and what identifies their rows. */
 const TABLES = [
   'oidc_refresh_tokens',
+  'oidc_refresh_successors',
   'oidc_grants',
   'sessions',
   'oidc_registration_tokens',

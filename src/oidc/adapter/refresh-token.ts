@@ -7,7 +7,8 @@ import type { Facts } from './facts.ts';
 import { hashId, mayName, mayNameGrant } from './ids.ts';
 import { expiryOf, type ModelAdapter, unsupported } from './model-adapter.ts';
 import type { Database } from './pipeline.ts';
-import { currentCache, settle } from './request-cache.ts';
+import { findSuccessor, rotateWithGrace } from './refresh-successor.ts';
+import { type Consuming, currentCache, type Reuse, settle } from './request-cache.ts';
 
 const MODEL = 'RefreshToken';
 
@@ -86,6 +87,25 @@ export function createRefreshTokenAdapter(deps: {
     if (rowCount === 0) throw new RefreshRaceLost('the refresh token was used before');
   }
 
+  /** A rotation of a client that has a reuse grace; a repeated use makes nothing new. */
+  async function rotateOrRepeat(
+    reuse: Reuse,
+    used: Consuming,
+    successor: { id: string; values: unknown[] },
+  ): Promise<void> {
+    // The read of the token has found out already that this is a repeated use.
+    if (reuse.successor !== undefined) return;
+    reuse.successor = await rotateWithGrace(pool, { ...used, grace: reuse.grace }, successor);
+  }
+
+  /** Whether a used token gives its successor again in this request. */
+  async function isRepeatable(id: string): Promise<boolean> {
+    const reuse = currentCache()?.reuse;
+    if (!reuse) return false;
+    reuse.successor = await findSuccessor(pool, id, new Date(clock.now()));
+    return reuse.successor !== undefined;
+  }
+
   return {
     ...unsupported(MODEL),
     async find(id) {
@@ -95,7 +115,8 @@ export function createRefreshTokenAdapter(deps: {
       const row = await facts.refreshToken(hash);
       if (!row) return undefined;
       currentCache()?.owners.set(hash.toString('hex'), row.grant_id);
-      const consumed = row.consumed_at && Math.floor(row.consumed_at.getTime() / 1000);
+      const isUsed = row.consumed_at !== null && !(await isRepeatable(id));
+      const consumed = isUsed && row.consumed_at && Math.floor(row.consumed_at.getTime() / 1000);
       return { ...JSON.parse(row.payload), jti: id, ...(consumed && { consumed }) };
     },
     async upsert(id, payload, expiresIn) {
@@ -105,7 +126,9 @@ export function createRefreshTokenAdapter(deps: {
       if (cache && consuming && consuming.grantId === payload.grantId) {
         cache.deferred.delete('refresh-consume');
         cache.consuming = undefined;
-        return rotate(values, consuming.hash, consuming.at);
+        return cache.reuse
+          ? rotateOrRepeat(cache.reuse, consuming, { id, values })
+          : rotate(values, consuming.hash, consuming.at);
       }
       await settle(cache, 'refresh-consume');
       await pool.query({ ...UPSERT, values });
@@ -117,7 +140,7 @@ export function createRefreshTokenAdapter(deps: {
       if (!cache) return consumeNow(hash, at);
       await settle(cache, 'refresh-consume');
       const hex = hash.toString('hex');
-      cache.consuming = { hash: hex, grantId: cache.owners.get(hex), at };
+      cache.consuming = { id, hash: hex, grantId: cache.owners.get(hex), at };
       cache.deferred.set('refresh-consume', () => {
         cache.consuming = undefined;
         return consumeNow(hash, at);

@@ -40,12 +40,30 @@ export interface RequestCache {
   readonly bases: Map<string, SessionBase>;
   /** Hash (hex) of a session's id → its uid; of a refresh token's → its grant id. */
   readonly owners: Map<string, string>;
-  /** The refresh token that awaits its successor: hash (hex) and grant. */
-  consuming?: { hash: string; grantId: string | undefined; at: Date } | undefined;
+  /** The refresh token that awaits its successor. */
+  consuming?: Consuming | undefined;
+  /** Set while a refresh is served that may be a repeated one. */
+  reuse?: Reuse | undefined;
   /** The session id that is destroyed or, if a save of the same uid follows, renamed. */
   ending?: { hash: Buffer; uid: string } | undefined;
   readonly deferred: Map<Deferred, () => Promise<void>>;
   isClosed: boolean;
+}
+
+/** A refresh token at its one use: bearer value, hash (hex), grant, and when that is. */
+export interface Consuming {
+  id: string;
+  hash: string;
+  grantId: string | undefined;
+  at: Date;
+}
+
+/** What a repeated use of a refresh token may be given. */
+export interface Reuse {
+  /** Seconds after its first use within which it gives its successor again. */
+  readonly grace: number;
+  /** The bearer value of that successor; undefined where this request made it. */
+  successor: string | undefined;
 }
 
 /** Which grant and session an artefact names, and whether a second-old copy of them will do. */
@@ -97,6 +115,17 @@ export async function runWithRequestCache<T>(work: () => Promise<T>): Promise<T>
       cache.isClosed = true;
     }
   });
+}
+
+/**
+ * Lets the refresh token of this request give its successor again, if it was
+ * used within the last `grace` seconds. Undefined where no grace is given.
+ */
+export function allowReuse(grace: number): Reuse | undefined {
+  const cache = currentCache();
+  if (!cache || grace <= 0) return undefined;
+  cache.reuse = { grace, successor: undefined };
+  return cache.reuse;
 }
 
 async function settleAll(cache: RequestCache): Promise<void> {
