@@ -77,6 +77,18 @@ function xsrfOf(form: string): string {
 const inputOf = (form: SelfSubmittingForm, name: string): string | undefined =>
   form.inputs.find((input) => input.name === name)?.value;
 
+/**
+ * A form without a session is refused before one is saved, and the engine would
+ * save what it has put in for the page: a failure. Such a form starts anew.
+ * @returns whether there is no session
+ */
+function forgetUnsaved({ oidc }: KoaContextWithOIDC): boolean {
+  const session = oidc.session as { exp?: number; touched?: boolean } | undefined;
+  if (session === undefined || session.exp !== undefined) return false;
+  session.touched = false;
+  return true;
+}
+
 /** @param deps `clients` tell whose name and colour a page carries */
 export function createDevicePages(deps: {
   pages: PageRenderer;
@@ -105,6 +117,10 @@ export function createDevicePages(deps: {
     }),
     async userCodeInputSource(ctx, form, _out, thrown) {
       if (thrown?.name === 'AbortedError') return showEnd(ctx, false);
+      if (thrown && forgetUnsaved(ctx) && !(thrown instanceof TooManyGuesses)) {
+        ctx.status = 303;
+        return ctx.redirect(PATH);
+      }
       const { status, error } = toMistake(thrown);
       if (thrown instanceof TooManyGuesses) ctx.set('Retry-After', String(thrown.retryAfter));
       const userCode = thrown?.userCode ?? '';

@@ -117,6 +117,19 @@ test('/logout: any query or form at all leads to a page', async () => {
   );
 });
 
+test('/device: any query or form at all leads to a page (RFC 8628 3.3)', async () => {
+  const names = ['user_code', 'xsrf', 'csrf', 'confirm', 'abort', 'decision'];
+  await fc.assert(
+    fc.asyncProperty(oddParameters(names), fc.boolean(), async (query, byPost) => {
+      const answer = byPost
+        ? await send(url, { method: 'POST', path: '/device', headers: FORM, body: `${query}` })
+        : await send(url, { path: `/device?${query}`, headers: HTML });
+      assertPage(answer, query.toString());
+    }),
+    { numRuns: 80 },
+  );
+});
+
 test('a sign-in form with any content shows the step again or says what is wrong (CVE-2026-49443)', async () => {
   const agent = createUserAgent(url);
   const page = await agent.follow(`${url}/authorize?${new URLSearchParams(GOOD)}`);
