@@ -176,6 +176,28 @@ export const shape = {
   TRUSTED_PROXIES: list
     .refine((items) => items.every(isNetwork), 'must be addresses or CIDR ranges')
     .describe('Proxies whose X-Forwarded-* headers are believed: addresses or CIDR ranges'),
+  DYNAMIC_REGISTRATION: z
+    .enum(['off', 'token', 'open'])
+    .default('token')
+    .describe('Clients that register themselves: not at all, with an initial access token, or any'),
+  DYNAMIC_REGISTRATION_TENANT: z
+    .string()
+    .optional()
+    .describe('Slug of the tenant of clients that register without a token; default: the platform'),
+  DYNAMIC_REGISTRATION_MAX_UNUSED: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(1_000)
+    .describe('Clients that registered without a token and were never given one, at most'),
+  DYNAMIC_REGISTRATION_UNUSED_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(3_650)
+    .default(30)
+    .describe('Days after which a client that registered itself and was never given a token goes'),
   OUTBOUND_ALLOWED_HOSTS: list.describe(
     'Hosts, or host:port, that requests to addresses of clients may reach although they are private',
   ),

@@ -5,6 +5,10 @@ import { createOutboxRelay, type OutboxRelay } from './features/audit/index.ts';
 import { type ClientService, createClientService } from './features/client/index.ts';
 import { createLogoutDelivery, type LogoutDelivery } from './features/logout-delivery/index.ts';
 import {
+  createInitialAccessTokenService,
+  type InitialAccessTokenService,
+} from './features/registration/index.ts';
+import {
   createResourceServerService,
   type ResourceServerService,
 } from './features/resource-server/index.ts';
@@ -53,6 +57,7 @@ export interface Deps extends Infrastructure {
   users: UserService;
   clients: ClientService;
   resourceServers: ResourceServerService;
+  initialAccessTokens: InitialAccessTokenService;
   sessions: SessionService;
   logouts: LogoutDelivery;
   signIn: SignInService;
@@ -150,6 +155,7 @@ function createFeatures(config: Config, infra: Infrastructure, engine: () => Eng
       await assertKnownScopes(metadata, () => resourceServers.listScopeNames(tenantId));
     },
   });
+  const initialAccessTokens = createInitialAccessTokenService({ knex, clock });
   const rateLimits = createRateLimits({ redis: infra.redis, clock });
   const signIn = createSignInService({
     knex,
@@ -169,6 +175,7 @@ function createFeatures(config: Config, infra: Infrastructure, engine: () => Eng
     sessions,
     logouts,
     clients,
+    initialAccessTokens,
     resourceServers,
     rateLimits,
     signIn,

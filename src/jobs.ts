@@ -16,6 +16,15 @@ export function createJobs(deps: Deps): Job[] {
     // What the queue never got, or lost with Redis.
     { name: 'backchannel-logout-sweep', interval: 10_000, run: () => deps.logouts.sweep() },
     { name: 'backchannel-logout-purge', interval: 60_000, run: () => deps.logouts.purge() },
+    {
+      name: 'unused-registrations',
+      interval: 600_000,
+      run: () =>
+        deps.clients.purgeUnused({
+          age: deps.config.DYNAMIC_REGISTRATION_UNUSED_DAYS * 24 * 3_600_000,
+          batch: 500,
+        }),
+    },
     { name: 'expired-artefacts', interval: 30_000, run: () => deps.purgeExpired() },
   ];
 }

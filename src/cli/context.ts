@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { type Config, loadConfig } from '../config.ts';
 import type { Deps } from '../deps.ts';
 import type { ClientService } from '../features/client/index.ts';
+import type { InitialAccessTokenService } from '../features/registration/index.ts';
 import type { ResourceServerService } from '../features/resource-server/index.ts';
 import type { SessionService } from '../features/session/index.ts';
 import type { Tenant, TenantService } from '../features/tenant/index.ts';
@@ -35,6 +36,7 @@ export interface Context {
   clients(): Promise<Omit<ClientService, 'create' | 'update'>>;
   resourceServers(): Promise<ResourceServerService>;
   sessions(): Promise<SessionService>;
+  initialAccessTokens(): Promise<InitialAccessTokenService>;
   /** The whole service, wired but not listening; makes signing keys where there are none. */
   deps(): Promise<Deps>;
   close(): Promise<void>;
@@ -103,6 +105,14 @@ function createResourceServers(stores: Stores) {
     const { knex } = await stores.database();
     const issuer = stores.config().ISSUER;
     return createResourceServerService({ knex, clock: systemClock, issuer });
+  });
+}
+
+function createInitialAccessTokens(stores: Stores) {
+  return once(async (): Promise<InitialAccessTokenService> => {
+    const { createInitialAccessTokenService } = await import('../features/registration/index.ts');
+    const { knex } = await stores.database();
+    return createInitialAccessTokenService({ knex, clock: systemClock });
   });
 }
 
@@ -176,6 +186,7 @@ export function createContext(load: () => Config = loadConfig): Context {
     clients: createClients(stores),
     resourceServers: createResourceServers(stores),
     sessions: createSessions(stores),
+    initialAccessTokens: createInitialAccessTokens(stores),
     deps: createServiceDeps(stores, isVerbose, closers),
     async close() {
       for (const close of closers.splice(0).reverse()) await close();

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addClients } from './commands/clients.ts';
 import { addConfig } from './commands/config.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addInitialAccessTokens } from './commands/initial-access-tokens.ts';
 import { addKeys } from './commands/keys.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addResourceServers } from './commands/resource-servers.ts';
@@ -36,6 +37,7 @@ function buildProgram(setExitCode: (code: number) => void): Command {
     addUsers,
     addClients,
     addResourceServers,
+    addInitialAccessTokens,
     addKeys,
     addConfig,
     addDoctor,

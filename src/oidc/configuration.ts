@@ -22,6 +22,7 @@ import { createPolicy } from './policy.ts';
 import { createFeatures } from './protocols/index.ts';
 import { mtlsAliases } from './protocols/sender-constraints.ts';
 import type { ProviderDeps } from './provider.ts';
+import { createNoteUse } from './registration.ts';
 import { openidScopes, platformScopes } from './resources.ts';
 import { toEngineKey } from './signing-key.ts';
 import { extraTokenClaims } from './token-claims.ts';
@@ -109,6 +110,7 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
   const findClient = (clientId: string): Promise<StoredClient | undefined> =>
     deps.clients.find(clientId);
   const features = createFeatures(deps);
+  const noteUse = createNoteUse(deps.clients, lookup.storedOf);
   const policyDeps = { tenants: deps.tenants, findClient };
   return {
     adapter: deps.adapter,
@@ -152,7 +154,10 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
     expiresWithSession: async (_ctx, source) =>
       source.kind !== 'DeviceCode' && !source.scopes.has('offline_access'),
     extraParams: ['tenant'],
-    extraTokenClaims: (ctx, token) => extraTokenClaims(ctx, token, lookup.storedOf),
+    async extraTokenClaims(ctx, token) {
+      await noteUse(ctx);
+      return extraTokenClaims(ctx, token, lookup.storedOf);
+    },
     features,
     fetch: (url, init) => deps.outbound.fetch(url as string | URL, init),
     findAccount: async (_ctx, accountId) => deps.findAccount(accountId),

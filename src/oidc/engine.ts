@@ -4,6 +4,7 @@ import type { Adapter, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Config } from '../config.ts';
 import type { ClientService } from '../features/client/index.ts';
 import type { LogoutDelivery } from '../features/logout-delivery/index.ts';
+import type { InitialAccessTokenService } from '../features/registration/index.ts';
 import type { ResourceServerService } from '../features/resource-server/index.ts';
 import type { SessionService } from '../features/session/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
@@ -28,6 +29,7 @@ import { readKeys } from './keys.ts';
 import { type EngineEvents, listen } from './listeners.ts';
 import { createPollPace } from './poll-pace.ts';
 import { buildProvider } from './provider.ts';
+import { createClientStore, createRegistrationStep } from './registration.ts';
 import type { Restarts } from './restarts.ts';
 import { createExchangeRecorder } from './token-exchange/record.ts';
 
@@ -49,6 +51,7 @@ export interface EngineDeps {
   logouts: Pick<LogoutDelivery, 'endAtClient'>;
   tenants: TenantService;
   users: UserService;
+  initialAccessTokens: InitialAccessTokenService;
   pages: HostedPages;
   restarts: Restarts;
   /** 32 bytes that DPoP nonces are made of; the same in every process. */
@@ -94,7 +97,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
     ...deps,
     pool: deps.pipeline.writes,
     reads: deps.pipeline.reads,
-    findClient: async (clientId) => (await clients.find(clientId))?.metadata,
+    clientStore: createClientStore(deps),
   });
   const adapter = guardAdapters(deps.wrapAdapter ? deps.wrapAdapter(factory) : factory);
   const onReplay = async (token: InstanceType<Provider['RefreshToken']>): Promise<void> => {
@@ -115,10 +118,14 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         pairwiseSecret,
         dpopSecret: deps.dpopSecret,
         adapter,
-        clients: { find: (clientId) => orUnavailable(() => clients.find(clientId)) },
         resourceServers: {
           find: (audience) => orUnavailable(() => deps.resourceServers.find(audience)),
         },
+        clients: {
+          find: (clientId) => orUnavailable(() => clients.find(clientId)),
+          noteFirstToken: (clientId) => clients.noteFirstToken(clientId),
+        },
+        onRegistration: createRegistrationStep(deps),
         tenants: deps.tenants,
         findAccount: (accountId) => orUnavailable(() => findAccount(accountId)),
         pages: deps.pages,

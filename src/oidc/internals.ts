@@ -10,6 +10,7 @@ import authorizationSteps from 'oidc-provider/lib/actions/authorization/index.js
 import discovery from 'oidc-provider/lib/actions/discovery.js';
 import { handler as refreshTokenHandler } from 'oidc-provider/lib/actions/grants/refresh_token.js';
 import introspection from 'oidc-provider/lib/actions/introspection.js';
+import * as registration from 'oidc-provider/lib/actions/registration.js';
 import revocation from 'oidc-provider/lib/actions/revocation.js';
 import userinfo from 'oidc-provider/lib/actions/userinfo.js';
 import * as grantHelpers from 'oidc-provider/lib/helpers/grants.js';
@@ -41,6 +42,24 @@ const requestUriSteps = new WeakMap<Provider, EngineStep>();
 export const onRequestUri = (provider: Provider, step: EngineStep): void => {
   requestUriSteps.set(provider, step);
 };
+
+const registrationSteps = new WeakMap<Provider, EngineStep>();
+
+/** Gives an engine a step before clients are registered or changed; upstream has policies for some. */
+export const onRegistration = (provider: Provider, step: EngineStep): void => {
+  registrationSteps.set(provider, step);
+};
+
+for (const [stack, name] of [
+  [registration.post, 'registrationResponse'],
+  [registration.put, 'clientUpdateResponse'],
+] as const) {
+  stack.splice(findStep(stack, name), 0, async function judgeRegistration(ctx, next) {
+    const { provider } = (ctx as KoaContextWithOIDC).oidc;
+    await registrationSteps.get(provider)?.(ctx as KoaContextWithOIDC);
+    return next();
+  });
+}
 
 const authorization = authorizationSteps('authorization');
 authorization.splice(

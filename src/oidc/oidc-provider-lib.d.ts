@@ -10,6 +10,10 @@ declare module 'oidc-provider/lib/actions/introspection.js' {
   const stack: import('koa').Middleware[];
   export default stack;
 }
+declare module 'oidc-provider/lib/actions/registration.js' {
+  export const post: import('koa').Middleware[];
+  export const put: import('koa').Middleware[];
+}
 declare module 'oidc-provider/lib/actions/revocation.js' {
   const stack: import('koa').Middleware[];
   export default stack;

@@ -20,6 +20,7 @@ import { patchProofReplay } from './dpop-replay.ts';
 import {
   allowUserinfoAudience,
   grantIdOf,
+  onRegistration,
   onRequestUri,
   patchBackchannelLogout,
   patchClientScopes,
@@ -52,8 +53,10 @@ export interface ProviderDeps {
   /** 32 bytes that DPoP nonces are made of (RFC 9449 8); the same in every process. */
   dpopSecret: Buffer;
   adapter: (model: string) => Adapter;
-  clients: Pick<ClientService, 'find'>;
   resourceServers: Pick<ResourceServerService, 'find'>;
+  clients: Pick<ClientService, 'find' | 'noteFirstToken'>;
+  /** Judges a client that registers or changes itself. */
+  onRegistration(ctx: KoaContextWithOIDC): Promise<void>;
   tenants: TenantService;
   findAccount(accountId: string): Promise<TenantAccount | undefined>;
   pages: EnginePages;
@@ -117,6 +120,7 @@ export function buildProvider(deps: ProviderDeps): Engine {
     record: deps.recordExchange,
   });
   onRequestUri(provider, createRequestUriStep(deps.outbound));
+  onRegistration(provider, deps.onRegistration);
   return {
     provider,
     verifier,

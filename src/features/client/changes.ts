@@ -7,7 +7,14 @@ import {
   type SecretRotation,
   secretRotation,
 } from './schema.ts';
-import { chooseSecret, keepSecret, needsClearSecret, usesSecret, withSecret } from './secrets.ts';
+import {
+  chooseSecret,
+  keepSecret,
+  NO_PREVIOUS,
+  needsClearSecret,
+  usesSecret,
+  withSecret,
+} from './secrets.ts';
 import type { ClientServiceDeps } from './service.ts';
 
 type ClientRecord = repository.ClientRecord;
@@ -37,8 +44,6 @@ function changed(
   return { ...Object.fromEntries(kept), client_id: before.client_id };
 }
 
-const NO_PREVIOUS = { previousHash: null, previousSealed: null, previousSecretExpiresAt: null };
-
 /** How a client's secrets are kept after its metadata have changed, and a new one if it needs it. */
 function secretsAfter(
   { sealer }: ClientServiceDeps,
@@ -49,13 +54,15 @@ function secretsAfter(
     return { ...keepSecret(sealer, metadata, null), ...NO_PREVIOUS, clientSecret: null };
   }
   const isMissing = record.secretHash === null;
+  const isTold = record.selfRegisteredAt !== null;
   // Of a hashed secret nobody has the clear text that a key is made of.
-  if (isMissing || (needsClearSecret(metadata) && record.secretSealed === null)) {
+  if (isMissing || ((isTold || needsClearSecret(metadata)) && record.secretSealed === null)) {
     const clientSecret = chooseSecret();
-    return { ...keepSecret(sealer, metadata, clientSecret), ...NO_PREVIOUS, clientSecret };
+    const kept = keepSecret(sealer, metadata, clientSecret, { isTold });
+    return { ...kept, ...NO_PREVIOUS, clientSecret };
   }
   const { secretHash, previousHash, previousSecretExpiresAt } = record;
-  const mayStaySealed = needsClearSecret(metadata);
+  const mayStaySealed = isTold || needsClearSecret(metadata);
   return {
     secretHash,
     secretSealed: mayStaySealed ? record.secretSealed : null,
@@ -123,7 +130,9 @@ export async function rotateSecret(deps: ClientServiceDeps, input: SecretRotatio
         };
   const record = await write(deps, {
     ...before,
-    ...keepSecret(deps.sealer, before.metadata, clientSecret),
+    ...keepSecret(deps.sealer, before.metadata, clientSecret, {
+      isTold: before.selfRegisteredAt !== null,
+    }),
     ...previous,
     updatedAt: new Date(now),
   });

@@ -4,6 +4,7 @@
  * Must not interpret the metadata; the engine validates and uses it.
  */
 
+export type { ClaimRegistration } from './registrations.ts';
 export {
   type ClientDetails,
   type ClientMetadata,

@@ -17,12 +17,16 @@ interface ClientRow {
   version: number;
   created_at: Date;
   updated_at: Date;
+  self_registered_at: Date | null;
+  initial_access_token_id: string | null;
+  first_token_at: Date | null;
 }
 
 /** A client with its secrets as they are kept. */
 export interface ClientRecord extends ClientDetails, SecretAtRest {
   previousHash: Buffer | null;
   previousSealed: Buffer | null;
+  initialAccessTokenId: string | null;
 }
 
 const toClient = (row: ClientRow): ClientRecord => ({
@@ -39,6 +43,9 @@ const toClient = (row: ClientRow): ClientRecord => ({
   version: row.version,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
+  selfRegisteredAt: row.self_registered_at,
+  initialAccessTokenId: row.initial_access_token_id,
+  firstTokenAt: row.first_token_at,
 });
 
 /** A client of any tenant: its id is what a request names before a tenant is known. */
@@ -83,6 +90,8 @@ export async function insertClient(trx: Knex.Transaction, client: ClientRecord):
     version: client.version,
     created_at: client.createdAt,
     updated_at: client.updatedAt,
+    self_registered_at: client.selfRegisteredAt,
+    initial_access_token_id: client.initialAccessTokenId,
   });
 }
 
@@ -125,12 +134,44 @@ export async function setDisabled(
   return row ? toClient(row) : getClient(knex, name);
 }
 
+/** Notes that a client that registered itself is in use. */
+export async function noteFirstToken(knex: Knex, clientId: string, at: Date): Promise<void> {
+  await knex('clients')
+    .where({ client_id: clientId })
+    .whereNotNull('self_registered_at')
+    .whereNull('first_token_at')
+    .update({ first_token_at: at });
+}
+
+const unused = (knex: Knex) =>
+  knex<ClientRow>('clients').whereNotNull('self_registered_at').whereNull('first_token_at');
+
+/** How many clients registered themselves, without a token to do so, and never used it; up to `most`. */
+export async function countUnusedOpen(knex: Knex, most: number): Promise<number> {
+  const found = await unused(knex)
+    .whereNull('initial_access_token_id')
+    .limit(most)
+    .select('client_id');
+  return found.length;
+}
+
+/** Clients that registered themselves before a time and were never given a token. */
+export const listUnused = (knex: Knex, before: Date, limit: number) =>
+  unused(knex)
+    .where('self_registered_at', '<', before)
+    .orderBy('self_registered_at')
+    .limit(limit)
+    .forUpdate()
+    .skipLocked()
+    .select('tenant_id as tenantId', 'client_id as clientId');
+
 /** @returns whether there was such a client in the tenant */
 export async function deleteClient(trx: Knex.Transaction, name: ClientName): Promise<boolean> {
   const deleted = await trx('clients').where(byName(name)).delete();
   if (deleted > 0) {
     await trx('oidc_refresh_tokens').where({ client_id: name.clientId }).delete();
     await trx('oidc_grants').where({ client_id: name.clientId }).delete();
+    await trx('oidc_registration_tokens').where({ client_id: name.clientId }).delete();
   }
   return deleted > 0;
 }

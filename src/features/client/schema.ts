@@ -66,6 +66,10 @@ export interface ClientDetails {
   previousSecretExpiresAt: Date | null;
   createdAt: Date;
   updatedAt: Date;
+  /** When it registered itself (RFC 7591); null for one that an operator has made. */
+  selfRegisteredAt: Date | null;
+  /** When a client that registered itself was first given a token. */
+  firstTokenAt: Date | null;
 }
 
 /** A client for the engine. */

@@ -58,15 +58,27 @@ export function chooseSecret(given?: unknown): string {
 
 const sealedAs = (clientId: string): string => `clients:${clientId}`;
 
-/** How the secret of a client with these metadata is kept; null: it has none. */
+/** A client that has no secret before its present one. */
+export const NO_PREVIOUS = {
+  previousHash: null,
+  previousSealed: null,
+  previousSecretExpiresAt: null,
+};
+
+/**
+ * How the secret of a client with these metadata is kept; null: it has none.
+ * @param options.isTold whether the client may ask for it again: one that
+ *   registered itself may (RFC 7592 3)
+ */
 export const keepSecret = (
   sealer: Sealer,
   metadata: ClientMetadata,
   secret: string | null,
+  { isTold = false }: { isTold?: boolean } = {},
 ): SecretAtRest => ({
   secretHash: secret === null ? null : sha256(secret),
   secretSealed:
-    secret !== null && needsClearSecret(metadata)
+    secret !== null && (isTold || needsClearSecret(metadata))
       ? sealer.seal(secret, sealedAs(metadata.client_id))
       : null,
 });

@@ -5,6 +5,7 @@ import { AppError } from '../../kernel/errors.ts';
 import { createFreshCache } from '../../kernel/fresh-cache.ts';
 import { newId } from '../../kernel/ids.ts';
 import { changeClient, rotateSecret } from './changes.ts';
+import { type ClaimRegistration, registerClient, replaceRegistered } from './registrations.ts';
 import * as repository from './repository.ts';
 import {
   type ClientDetails,
@@ -16,7 +17,14 @@ import {
   type SecretRotation,
   type StoredClient,
 } from './schema.ts';
-import { chooseSecret, keepSecret, openPrevious, usesSecret, withSecret } from './secrets.ts';
+import {
+  chooseSecret,
+  keepSecret,
+  NO_PREVIOUS,
+  openPrevious,
+  usesSecret,
+  withSecret,
+} from './secrets.ts';
 
 /** How long, in milliseconds, a change to a client may go unseen by a running process. */
 const CACHE_AGE = 1_000;
@@ -51,6 +59,8 @@ const toDetails = (record: repository.ClientRecord): ClientDetails => ({
   previousSecretExpiresAt: record.previousSecretExpiresAt,
   createdAt: record.createdAt,
   updatedAt: record.updatedAt,
+  selfRegisteredAt: record.selfRegisteredAt,
+  firstTokenAt: record.firstTokenAt,
 });
 
 const isTaken = (): AppError =>
@@ -90,13 +100,14 @@ async function createClient(deps: ClientServiceDeps, input: NewClient): Promise<
     isFirstParty,
     metadata: full,
     ...keepSecret(deps.sealer, full, secret),
-    previousHash: null,
-    previousSealed: null,
-    previousSecretExpiresAt: null,
+    ...NO_PREVIOUS,
     isDisabled: false,
     version: 1,
     createdAt: now,
     updatedAt: now,
+    selfRegisteredAt: null,
+    initialAccessTokenId: null,
+    firstTokenAt: null,
   };
   await deps.knex
     .transaction(async (trx) => {
@@ -163,6 +174,46 @@ export function createClientService(deps: ClientServiceDeps) {
       cache.delete(made.client.clientId);
       return made;
     },
+
+    /**
+     * Saves a client that registers itself, with metadata that the engine has
+     * found valid; `claim` says whose it is, in the same transaction.
+     */
+    async register(metadata: ClientMetadata, claim: ClaimRegistration): Promise<void> {
+      await registerClient(deps, metadata, claim);
+      cache.delete(metadata.client_id);
+    },
+
+    /**
+     * Replaces the metadata of a client that registered itself (RFC 7592 2.2).
+     * @throws AppError IDENT_NOT_FOUND for any other, IDENT_STALE_VERSION when it has changed since
+     */
+    async replaceRegistered(metadata: ClientMetadata): Promise<void> {
+      await replaceRegistered(deps, metadata);
+      cache.delete(metadata.client_id);
+    },
+
+    /** Notes that a client that registered itself was given a token: it is in use. */
+    async noteFirstToken(clientId: string): Promise<void> {
+      await repository.noteFirstToken(knex, clientId, new Date(clock.now()));
+      cache.delete(clientId);
+    },
+
+    /** How many clients registered themselves without a token and are not in use; up to `most`. */
+    countUnusedOpen: (trx: Knex.Transaction, most: number): Promise<number> =>
+      repository.countUnusedOpen(trx, most),
+
+    /**
+     * Deletes clients that registered themselves so many milliseconds ago and
+     * were never given a token. @returns how many, at most `batch`
+     */
+    purgeUnused: ({ age, batch }: { age: number; batch: number }): Promise<number> =>
+      knex.transaction(async (trx) => {
+        const before = new Date(clock.now() - age);
+        const names = await repository.listUnused(trx, before, batch);
+        for (const name of names) await repository.deleteClient(trx, name);
+        return names.length;
+      }),
 
     /**
      * Changes the metadata of a client, validated whole by the engine. Where a

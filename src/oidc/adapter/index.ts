@@ -8,15 +8,17 @@
  * succeeds; what has expired is not found; storage is bounded.
  */
 import type { Redis } from 'ioredis';
-import type { Adapter, AdapterPayload } from 'oidc-provider';
+import type { Adapter } from 'oidc-provider';
+import type { InitialAccessTokenService } from '../../features/registration/index.ts';
 import type { SessionStore } from '../../features/session/index.ts';
 import type { Lookups } from '../../infra/lookups.ts';
 import type { Revocations } from '../../infra/revocations.ts';
 import type { Sealer } from '../../infra/sealing.ts';
 import type { Clock } from '../../kernel/clock.ts';
+import { type ClientStore, createClientAdapter } from './client.ts';
 import { createFacts } from './facts.ts';
 import { createGrantAdapter } from './grant.ts';
-import { type ModelAdapter, unsupported } from './model-adapter.ts';
+import { createInitialAccessTokenAdapter } from './initial-access-token.ts';
 import type { Database } from './pipeline.ts';
 import { createRedisAdapter, REDIS_MODELS } from './redis.ts';
 import { createRefreshTokenAdapter } from './refresh-token.ts';
@@ -45,20 +47,9 @@ export interface AdapterDeps {
   clock: Clock;
   sessions: SessionStore;
   revocations: Revocations;
-  /** Registration metadata of a client (RFC 7591 names), byte for byte the same while unchanged. */
-  findClient(clientId: string): Promise<AdapterPayload | undefined>;
+  clientStore: ClientStore;
+  initialAccessTokens: Pick<InitialAccessTokenService, 'find'>;
 }
-
-const refuse = (action: string) => async (): Promise<never> => {
-  throw new TypeError(`clients are ${action} by the client feature, not by the engine`);
-};
-
-const createClientAdapter = ({ findClient }: Pick<AdapterDeps, 'findClient'>): ModelAdapter => ({
-  ...unsupported('Client'),
-  find: findClient,
-  upsert: refuse('saved'),
-  destroy: refuse('deleted'),
-});
 
 /**
  * Makes the engine's adapter factory. Make it once per process and hand it to
@@ -77,12 +68,13 @@ export function createAdapterFactory(deps: AdapterDeps): (model: string) => Adap
       case 'Session':
         return createSessionAdapter({ ...deps, facts });
       case 'InitialAccessToken':
+        return createInitialAccessTokenAdapter(deps.initialAccessTokens);
       case 'RegistrationAccessToken':
-        return createRegistrationTokenAdapter(model, deps);
+        return createRegistrationTokenAdapter(deps);
       case 'ReplayDetection':
         return createReplayDetectionAdapter(deps);
       case 'Client':
-        return createClientAdapter(deps);
+        return createClientAdapter(deps.clientStore);
       default:
         throw new TypeError(`no storage for the model ${model}`);
     }

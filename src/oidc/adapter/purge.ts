@@ -8,6 +8,7 @@ const TABLES = [
   'oidc_grants',
   'sessions',
   'oidc_registration_tokens',
+  'initial_access_tokens',
 ] as const;
 
 /**

@@ -21,14 +21,19 @@ const DESTROY = {
   text: 'DELETE FROM oidc_registration_tokens WHERE id_hash = $1 AND model = $2',
 };
 
+const model = 'RegistrationAccessToken';
+
 /**
- * Initial and registration access tokens (RFC 7591 3, RFC 7592 3). A client
- * manages its registration with them for years: they are durable.
+ * Registration access tokens (RFC 7592 3). A client manages its registration
+ * with one for years: they are durable.
  */
-export function createRegistrationTokenAdapter(
-  model: 'InitialAccessToken' | 'RegistrationAccessToken',
-  { pool, clock }: { pool: Database; clock: Clock },
-): ModelAdapter {
+export function createRegistrationTokenAdapter({
+  pool,
+  clock,
+}: {
+  pool: Database;
+  clock: Clock;
+}): ModelAdapter {
   return {
     ...unsupported(model),
     async find(id) {

@@ -1,5 +1,22 @@
+import { newId, newSecret } from '../../kernel/ids.ts';
 import type { ProviderDeps } from '../provider.ts';
 import type { Features } from './index.ts';
 
 /** Clients that register themselves (RFC 7591, 7592), or are named by a document of theirs. */
-export const registration = (_deps: ProviderDeps) => ({}) satisfies Features;
+export function registration({ config }: ProviderDeps) {
+  const mode = config.DYNAMIC_REGISTRATION;
+  const isOn = mode !== 'off';
+  return {
+    registration: {
+      enabled: isOn,
+      initialAccessToken: mode === 'token',
+      idFactory: () => newId(),
+      secretFactory: () => newSecret(),
+      issueRegistrationAccessToken: true,
+    },
+    registrationManagement: {
+      enabled: isOn,
+      rotateRegistrationAccessToken: true,
+    },
+  } satisfies Features;
+}

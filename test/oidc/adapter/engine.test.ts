@@ -13,7 +13,7 @@ import {
 } from '../../../src/oidc/adapter/index.ts';
 import { patchRefreshGrant } from '../../../src/oidc/internals.ts';
 import { withLatency } from '../../helpers/latency-adapter.ts';
-import { createStorage } from './harness.ts';
+import { createStorage, onlyClient } from './harness.ts';
 
 const storage = await createStorage();
 const { one, two, userId, tenantId } = storage;
@@ -88,7 +88,7 @@ async function serve(adapter: (model: string) => Adapter) {
 
 const adapter = createAdapterFactory({
   ...one.deps,
-  findClient: async (id) => (id === 'web' ? client : undefined),
+  clientStore: onlyClient(client),
 });
 const { origin } = await serve(withLatency(adapter, 2));
 
@@ -212,7 +212,7 @@ describe('the engine on this storage', () => {
   });
 
   it('refreshes with one read and one write of the database, beside one of Redis', async () => {
-    const counted = createAdapterFactory({ ...two.deps, findClient: async () => client });
+    const counted = createAdapterFactory({ ...two.deps, clientStore: onlyClient(client) });
     const other = await serve(counted);
     const { tokens } = await signIn();
     const trips = await two.countTrips(async () => {

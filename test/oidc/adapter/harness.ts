@@ -22,6 +22,13 @@ const onError = (error: Error & { code?: string }): void => {
 /** Longest life of an access token in these tests, seconds. */
 export const MAX_TTL = 900;
 
+/** A store of one client, or of none, that takes no others. */
+export const onlyClient = (client?: { client_id: string }) => ({
+  find: async (id: string) => (id === client?.client_id ? client : undefined),
+  upsert: () => Promise.reject(new TypeError('not here')),
+  destroy: () => Promise.reject(new TypeError('not here')),
+});
+
 /** One process: connections of its own to a database and Redis that others share. */
 export async function createProcess(shared: {
   url: string;
@@ -59,8 +66,9 @@ export async function createProcess(shared: {
   const deps = {
     pool: shared.isPipelined ? pipeline.writes : pool,
     reads: shared.isPipelined ? pipeline.reads : pool,
-    ...{ redis, sealer, clock, sessions, revocations, findClient: async () => undefined },
     lookups: createLookups([shared.kek]),
+    ...{ redis, sealer, clock, sessions, revocations, clientStore: onlyClient() },
+    initialAccessTokens: { find: async () => undefined },
   };
   const factory: (model: string) => Adapter = createAdapterFactory(deps);
   /** Statements that the pool has run, by counting its connections' check-outs. */

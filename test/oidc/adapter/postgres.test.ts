@@ -49,10 +49,6 @@ conformance({
       make: ({ uid, ttl }) => payloads.session(uid, { exp: exp(ttl) }),
     },
     {
-      model: 'InitialAccessToken',
-      make: ({ ttl }) => ({ kind: 'InitialAccessToken', iat: exp(0), exp: exp(ttl) }),
-    },
-    {
       model: 'RegistrationAccessToken',
       make: ({ ttl }) => ({
         kind: 'RegistrationAccessToken',
