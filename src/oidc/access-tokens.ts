@@ -29,6 +29,8 @@ export interface AccessTokenClaims extends JWTPayload {
   acr?: string;
   /** Who acts for the subject (RFC 8693 4.1). */
   act?: { sub: string };
+  /** What was asked of userinfo by the `claims` parameter (OpenID Connect Core 5.5). */
+  userinfo_claims?: string[];
   cnf?: { jkt?: string; 'x5t#S256'?: string };
 }
 
@@ -106,6 +108,9 @@ function toModelPayload(
     sid: claims.sid,
     jkt: claims.cnf?.jkt,
     'x5t#S256': claims.cnf?.['x5t#S256'],
+    claims: claims.userinfo_claims && {
+      userinfo: Object.fromEntries(claims.userinfo_claims.map((name) => [name, null])),
+    },
     extra: Object.fromEntries(
       Object.entries({ tid, tids, amr, auth_time, acr, act }).filter(
         ([, value]) => value !== undefined,

@@ -20,6 +20,15 @@ export const scopeClaims = {
   sid: null,
 } satisfies Configuration['claims'];
 
+/** The claims that a scope gives; none for one that is no scope of OpenID Connect. */
+export const claimsOfScope = (scope: string): readonly string[] =>
+  (scopeClaims as Record<string, readonly string[] | null>)[scope] ?? [];
+
+/** Claims of a person that a client may ask for one by one. */
+export const supportedClaims: ReadonlySet<string> = new Set(
+  Object.values(scopeClaims).flatMap((claims) => claims ?? []),
+);
+
 /** An account as the engine sees it: light to make, claims computed when asked for. */
 export interface TenantAccount extends Account {
   readonly user: User;

@@ -2,6 +2,7 @@ import { type ResourceServer, scopeDescription } from '../features/resource-serv
 import { describeUser, type User } from '../features/user/index.ts';
 import type { Locale, PageModels } from '../pages/index.ts';
 import type { DescribeScope } from '../web/page-renderer.ts';
+import { claimsOfScope } from './claims.ts';
 import { openidScopes } from './resources.ts';
 import { clientName } from './sign-in-page.ts';
 import { type Step, toMissingConsent } from './step.ts';
@@ -25,6 +26,10 @@ export interface ConsentFacts {
   servers: ReadonlyMap<string, ResourceServer>;
 }
 
+/** A claim that is asked for by itself is told in the words of the scope that it is of. */
+const scopesOfClaim = (claim: string): string[] =>
+  openidScopes.filter((scope) => scope !== 'openid' && claimsOfScope(scope).includes(claim));
+
 /** Words for the scopes of one API: the operator's where there are any, else ours. */
 const describeFor =
   (server: ResourceServer | undefined, describe: DescribeScope, locale: Locale): DescribeScope =>
@@ -44,7 +49,11 @@ export function toConsentModel(
   const { interaction, client, csrfToken } = step;
   const { metadata } = client;
   const missing = toMissingConsent(interaction);
-  const own = new Set([...missing.oidcScopes, ...Object.values(missing.resourceScopes).flat()]);
+  const own = new Set([
+    ...missing.oidcScopes,
+    ...missing.oidcClaims.flatMap(scopesOfClaim),
+    ...Object.values(missing.resourceScopes).flat(),
+  ]);
   const openid = openidScopes.filter((scope) => own.has(scope));
   const resources = Object.entries(missing.resourceScopes)
     .map(([name, scopes]) => ({

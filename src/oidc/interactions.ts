@@ -115,7 +115,7 @@ export function createInteractions(deps: InteractionDeps): Router {
 
   async function submitSignIn(ctx: Context): Promise<void> {
     const { step, form } = await loadSubmission(ctx);
-    if (step.interaction.prompt.name !== 'login') return backToStep(ctx);
+    if (step.interaction.prompt.name === 'consent') return backToStep(ctx);
     const identifier = form.get('identifier')?.trim() ?? '';
     const password = form.get('password') ?? '';
     const organisation = form.get('organisation')?.trim() ?? '';
@@ -135,7 +135,11 @@ export function createInteractions(deps: InteractionDeps): Router {
         clientId: step.client.clientId,
         clientIp: currentRequest()?.clientIp ?? null,
       });
-      await finish(ctx, { login: { accountId: user.id, amr, acr, ts: authTime, remember: true } });
+      await finish(ctx, {
+        login: { accountId: user.id, amr, acr, ts: authTime, remember: true },
+        // Whoever signs in has chosen the account.
+        select_account: {},
+      });
     } catch (error) {
       const failure = toSignInFailure(ctx, error);
       await showSignIn(ctx, deps.pages, step, { ...typed, failure });

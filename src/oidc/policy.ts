@@ -4,7 +4,7 @@ import type { TenantService } from '../features/tenant/index.ts';
 import { acrCheck } from './acr.ts';
 import type { TenantAccount } from './claims.ts';
 
-const { Check, base } = interactionPolicy;
+const { Check, Prompt, base } = interactionPolicy;
 
 /** What a policy needs to know about clients and tenants. */
 export interface PolicyDeps {
@@ -67,6 +67,8 @@ export function createPolicy(deps: PolicyDeps): interactionPolicy.DefaultPolicy 
   login?.checks.remove('essential_acr');
   login?.checks.remove('essential_acrs');
   login?.checks.add(acrCheck);
+  // The page to sign in is where an account is chosen: by signing in to it.
+  policy.add(new Prompt({ name: 'select_account', requestable: true }), 0);
   const consent = policy.get('consent');
   // A native first-party app is ours: asking consent for it would teach people to click through.
   const native = consent?.checks.get('native_client_prompt');

@@ -1,6 +1,7 @@
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { StoredClient } from '../features/client/index.ts';
-import type { TenantAccount } from './claims.ts';
+import { supportedClaims, type TenantAccount } from './claims.ts';
+import { platformResource } from './resources.ts';
 
 /** The grant with the member that we add to it. */
 export interface TenantGrant {
@@ -14,6 +15,8 @@ interface AuthenticationSource {
   acr?: string;
   authTime?: number;
   sessionUid?: string;
+  /** What the request asked for by the `claims` parameter (OpenID Connect Core 5.5). */
+  claims?: { userinfo?: Record<string, unknown> };
 }
 
 /** What a token exchange carries over from the subject token. */
@@ -44,7 +47,17 @@ function fromSession({ oidc }: KoaContextWithOIDC): AuthenticationSource {
   if (!session?.accountId) return {};
   // The engine reads these from the session, and cannot where there is none (RFC 8693).
   const { amr, acr } = oidc;
-  return present({ amr, acr, authTime: session.loginTs, sessionUid: session.uid });
+  const { claims } = oidc as { claims?: unknown };
+  return present({ amr, acr, authTime: session.loginTs, sessionUid: session.uid, claims });
+}
+
+/**
+ * The claims that were asked for at userinfo one by one: the engine keeps them
+ * with a token that it stores, and ours it does not. Only names that there are.
+ */
+function askedOfUserinfo({ claims }: AuthenticationSource): string[] | undefined {
+  const names = Object.keys(claims?.userinfo ?? {}).filter((name) => supportedClaims.has(name));
+  return names.length > 0 ? names : undefined;
 }
 
 /**
@@ -54,7 +67,7 @@ function fromSession({ oidc }: KoaContextWithOIDC): AuthenticationSource {
  */
 export async function extraTokenClaims(
   ctx: KoaContextWithOIDC,
-  token: { kind: string },
+  token: { kind: string; aud?: string | string[] | undefined },
   storedOf: (client: Client) => Promise<StoredClient | undefined>,
 ): Promise<Record<string, unknown>> {
   if (token.kind === 'ClientCredentials') {
@@ -70,6 +83,7 @@ export async function extraTokenClaims(
     entities.BackchannelAuthenticationRequest ??
     fromSession(ctx)) as AuthenticationSource;
   const grant = entities.Grant as TenantGrant | undefined;
+  const opensUserinfo = !exchanged && token.aud === platformResource(ctx.oidc.issuer);
   const tid = exchanged?.tid ?? grant?.tid ?? account?.user.tenantId;
   // Whoever has left the tenant since must not go on acting in it.
   if (account && tid !== undefined && !account.tenantIds.includes(tid)) {
@@ -84,6 +98,7 @@ export async function extraTokenClaims(
       auth_time: (exchanged ?? source).authTime,
       acr: (exchanged ?? source).acr,
       act: exchanged?.act,
+      userinfo_claims: opensUserinfo ? askedOfUserinfo(source) : undefined,
     }),
   };
 }
