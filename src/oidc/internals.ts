@@ -72,6 +72,25 @@ authorization.splice(
   },
 );
 
+/** What a reference to a pushed request begins with (RFC 9126 2.2). */
+const PUSHED = 'urn:ietf:params:oauth:request_uri:';
+
+/**
+ * Upstream takes what stands between the first two of these words for the id,
+ * and whatever follows for nothing: a reference with more behind it would open.
+ */
+authorization.splice(
+  findStep(authorization, 'loadPushedAuthorizationRequest'),
+  0,
+  function refuseExtendedReference(ctx, next) {
+    const { request_uri: uri } = (ctx as KoaContextWithOIDC).oidc.params ?? {};
+    if (typeof uri === 'string' && uri.startsWith(PUSHED) && uri.lastIndexOf(PUSHED) > 0) {
+      throw new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used');
+    }
+    return next();
+  },
+);
+
 /** Audiences whose tokens userinfo takes beside those without one; set by `allowUserinfoAudience`. */
 const userinfoAudiences = new Set<string>();
 

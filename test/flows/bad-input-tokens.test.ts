@@ -151,6 +151,29 @@ test('a part or extension of a session cookie is nobody’s', async () => {
   );
 });
 
+test('a part or extension of a pushed request is no request (RFC 9126 7.1)', async () => {
+  const { body } = await postForm(
+    `${url}/par`,
+    {
+      client_id: client.clientId,
+      redirect_uri: client.redirectUri,
+      response_type: 'code',
+      scope: 'openid',
+      code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+      code_challenge_method: 'S256',
+    },
+    basic(client),
+  );
+  await opensNothing(String(body.request_uri), async (request_uri) => {
+    const query = new URLSearchParams({ client_id: client.clientId, request_uri });
+    const response = await fetch(`${url}/authorize?${query}`, {
+      redirect: 'manual',
+      headers: { accept: 'text/html' },
+    });
+    return /^\/interaction\//.test(new URL(response.headers.get('location') ?? '/', url).pathname);
+  });
+});
+
 test('a part or extension of an ID token is no hint', async () => {
   const { idToken } = await signInForTokens(jwtWorld);
   await opensNothing(
