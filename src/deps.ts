@@ -19,6 +19,10 @@ import {
   type SignInService,
 } from './features/sign-in/index.ts';
 import { createTenantService, type TenantService } from './features/tenant/index.ts';
+import {
+  createTrustedIssuerService,
+  type TrustedIssuerService,
+} from './features/trusted-issuer/index.ts';
 import { createUserService, type UserService } from './features/user/index.ts';
 import { createHealth, type Health } from './infra/health.ts';
 import { securityEvent } from './infra/logger.ts';
@@ -58,6 +62,7 @@ export interface Deps extends Infrastructure {
   clients: ClientService;
   resourceServers: ResourceServerService;
   initialAccessTokens: InitialAccessTokenService;
+  trustedIssuers: TrustedIssuerService;
   sessions: SessionService;
   logouts: LogoutDelivery;
   signIn: SignInService;
@@ -306,9 +311,17 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
   const features = createFeatures(config, infra, currentEngine);
   restoreRevocationsOnReady(infra, features);
   const web = await createWeb(config, infra, features, currentEngine);
+  const trustedIssuers = createTrustedIssuerService({
+    ...features,
+    knex: infra.postgres.knex,
+    clock: infra.clock,
+    fetch: infra.outbound.fetch,
+    ownIssuer: config.ISSUER,
+  });
   engine = await createEngine({
     ...infra,
     ...features,
+    trustedIssuers,
     knex: infra.postgres.knex,
     config,
     dpopSecret: web.dpopSecret,
@@ -324,6 +337,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     config,
     ...infra,
     ...features,
+    trustedIssuers,
     ...web,
     ...createApiParts(config, infra, features, engine),
     outbox,

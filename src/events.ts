@@ -1,5 +1,6 @@
 import { sessionEvents } from './features/session/index.ts';
 import { signInEvents } from './features/sign-in/index.ts';
+import { trustedIssuerEvents } from './features/trusted-issuer/index.ts';
 import { userEvents } from './features/user/index.ts';
 import type { EventType } from './kernel/events.ts';
 import { keyEvents } from './oidc/key-events.ts';
@@ -12,6 +13,7 @@ export const EVENTS: EventType[] = [
   userEvents,
   keyEvents,
   tokenExchangeEvents,
+  trustedIssuerEvents,
 ]
   .flatMap((group): EventType[] => Object.values(group))
   .sort((a, b) => a.type.localeCompare(b.type));

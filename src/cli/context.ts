@@ -7,6 +7,7 @@ import type { InitialAccessTokenService } from '../features/registration/index.t
 import type { ResourceServerService } from '../features/resource-server/index.ts';
 import type { SessionService } from '../features/session/index.ts';
 import type { Tenant, TenantService } from '../features/tenant/index.ts';
+import type { TrustedIssuerService } from '../features/trusted-issuer/index.ts';
 import type { UserService } from '../features/user/index.ts';
 import type { Postgres } from '../infra/postgres.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -37,6 +38,8 @@ export interface Context {
   resourceServers(): Promise<ResourceServerService>;
   sessions(): Promise<SessionService>;
   initialAccessTokens(): Promise<InitialAccessTokenService>;
+  /** Without verifying tokens, which only the service does. */
+  trustedIssuers(): Promise<Omit<TrustedIssuerService, 'authenticate'>>;
   /** The whole service, wired but not listening; makes signing keys where there are none. */
   deps(): Promise<Deps>;
   close(): Promise<void>;
@@ -116,6 +119,21 @@ function createInitialAccessTokens(stores: Stores) {
   });
 }
 
+function createTrustedIssuers(stores: Stores, users: () => Promise<UserService>) {
+  return once(async () => {
+    const { createTrustedIssuerService } = await import('../features/trusted-issuer/index.ts');
+    const { knex } = await stores.database();
+    return createTrustedIssuerService({
+      knex,
+      clock: systemClock,
+      emit: await createEmit(),
+      users: await users(),
+      ownIssuer: stores.config().ISSUER,
+      fetch: () => Promise.reject(new TypeError('only the service fetches keys')),
+    });
+  });
+}
+
 function createTenants(stores: Stores) {
   const tenants = once(async (): Promise<TenantService> => {
     const { createTenantService } = await import('../features/tenant/index.ts');
@@ -174,6 +192,7 @@ export function createContext(load: () => Config = loadConfig): Context {
     return connection;
   });
   const stores: Stores = { config, database, redis };
+  const users = createUsers(stores, closers);
   return {
     get config() {
       return config();
@@ -182,7 +201,8 @@ export function createContext(load: () => Config = loadConfig): Context {
     database,
     redis,
     ...createTenants(stores),
-    users: createUsers(stores, closers),
+    users,
+    trustedIssuers: createTrustedIssuers(stores, users),
     clients: createClients(stores),
     resourceServers: createResourceServers(stores),
     sessions: createSessions(stores),

@@ -9,6 +9,7 @@ import { addMigrate } from './commands/migrate.ts';
 import { addResourceServers } from './commands/resource-servers.ts';
 import { addSeed } from './commands/seed.ts';
 import { addTenants } from './commands/tenants.ts';
+import { addTrustedIssuers } from './commands/trusted-issuers.ts';
 import { addUsers } from './commands/users.ts';
 import { EXIT } from './errors.ts';
 
@@ -38,6 +39,7 @@ function buildProgram(setExitCode: (code: number) => void): Command {
     addClients,
     addResourceServers,
     addInitialAccessTokens,
+    addTrustedIssuers,
     addKeys,
     addConfig,
     addDoctor,

@@ -8,6 +8,7 @@ import type { InitialAccessTokenService } from '../features/registration/index.t
 import type { ResourceServerService } from '../features/resource-server/index.ts';
 import type { SessionService } from '../features/session/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
+import type { TrustedIssuerService } from '../features/trusted-issuer/index.ts';
 import type { UserService } from '../features/user/index.ts';
 import type { Lookups } from '../infra/lookups.ts';
 import type { Notifications } from '../infra/notifications.ts';
@@ -50,6 +51,7 @@ export interface EngineDeps {
   sessions: SessionService;
   logouts: Pick<LogoutDelivery, 'endAtClient'>;
   tenants: TenantService;
+  trustedIssuers: TrustedIssuerService;
   users: UserService;
   initialAccessTokens: InitialAccessTokenService;
   pages: HostedPages;
@@ -134,6 +136,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         pollPace,
         revocations: deps.revocations,
         recordExchange: createExchangeRecorder(deps),
+        trustedIssuers: deps.trustedIssuers,
         onReplay,
         onClientLogout: deps.logouts.endAtClient,
         onInteraction: (ctx, uid) =>

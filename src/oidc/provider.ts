@@ -71,6 +71,7 @@ export interface ProviderDeps {
   };
   /** Writes the audit record of a token exchange. */
   recordExchange: TokenExchangeDeps['record'];
+  trustedIssuers: TokenExchangeDeps['trustedIssuers'];
   /** Told of a refresh token that was used twice: ends its session and grant. */
   onReplay(token: InstanceType<Provider['RefreshToken']>): Promise<void>;
   /** Told of a logout from one client of a session that goes on. */
@@ -116,6 +117,7 @@ export function buildProvider(deps: ProviderDeps): Engine {
   registerTokenExchange(provider, {
     issuer: deps.config.ISSUER,
     tenants: deps.tenants,
+    trustedIssuers: deps.trustedIssuers,
     storedOf: lookup.storedOf,
     record: deps.recordExchange,
   });

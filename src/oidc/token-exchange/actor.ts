@@ -1,7 +1,7 @@
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { readExtensions } from '../client-extensions.ts';
 import { assertBoundTo, type Proofs } from './holder.ts';
-import { type Act, findPerson, type OwnToken, readOwnToken } from './subject.ts';
+import { type Act, findPerson, type MayAct, type OwnToken, readOwnToken } from './subject.ts';
 
 /** Actors of one token at most: a chain that grows without end is a loop between services. */
 const MOST_ACTORS = 4;
@@ -9,12 +9,6 @@ const MOST_ACTORS = 4;
 /** The actors of a token, the present one first. */
 export function actorsOf(act: Act | undefined): string[] {
   return act === undefined ? [] : [act.sub, ...actorsOf(act.act)];
-}
-
-/** The one party that a subject token names as its actor (RFC 8693 4.4). */
-export interface MayAct {
-  sub?: unknown;
-  iss?: unknown;
 }
 
 /**
@@ -83,10 +77,29 @@ export async function decideDelegation(
     if (readExtensions(client).mayImpersonate) return { kind: 'impersonation', act: subject.act };
     throw new errors.InvalidRequest('an actor_token is needed for the token of another client');
   }
-  const isSame = subject.act?.sub === actor;
+  const isSame = subject.act?.sub === actor && subject.act.iss === undefined;
   const act = isSame ? subject.act : { sub: actor, ...(subject.act && { act: subject.act }) };
-  if (actorsOf(act).length > MOST_ACTORS) {
-    throw new errors.InvalidRequest(`more than ${MOST_ACTORS} actors, one after another`);
-  }
+  assertBounded(act);
   return { kind: isForeign ? 'federation' : 'delegation', act };
+}
+
+/** @throws InvalidRequest for more actors than a token may have */
+function assertBounded(act: Act | undefined): void {
+  if (actorsOf(act).length <= MOST_ACTORS) return;
+  throw new errors.InvalidRequest(`more than ${MOST_ACTORS} actors, one after another`);
+}
+
+/**
+ * The actors that a token of a trusted issuer names, as that issuer's.
+ * @throws InvalidRequest for a claim that is none, or too long a chain
+ */
+export function readForeignAct(claim: unknown, issuer: string, depth = 1): Act | undefined {
+  if (claim === undefined) return undefined;
+  const { sub, iss = issuer, act } = Object(claim) as Record<string, unknown>;
+  const isText = [sub, iss].every((value) => typeof value === 'string' && value.length <= 255);
+  if (!isText || sub === '' || depth > MOST_ACTORS) {
+    throw new errors.InvalidRequest('the subject_token names actors in a way that is not accepted');
+  }
+  const earlier = readForeignAct(act, issuer, depth + 1);
+  return { sub: String(sub), iss: String(iss), ...(earlier && { act: earlier }) };
 }

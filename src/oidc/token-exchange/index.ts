@@ -1,14 +1,15 @@
+import { decodeJwt } from 'jose';
 import { type Client, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { z } from 'zod';
 import type { StoredClient } from '../../features/client/index.ts';
-import type { TenantService } from '../../features/tenant/index.ts';
-import type { TenantAccount } from '../claims.ts';
+import { looksLikeJwt } from '../access-tokens.ts';
 import { orUnavailable } from '../dependency-errors.ts';
 import { type GrantHelpers, grantHelpersOf } from '../internals.ts';
-import { platformResource } from '../resources.ts';
-import { rememberExchange } from '../token-claims.ts';
-import { actorsOf, type Delegation, decideDelegation, type MayAct } from './actor.ts';
+import { openidScopes, platformResource } from '../resources.ts';
+import { rememberExchange, type TenantGrant } from '../token-claims.ts';
+import { actorsOf, type Delegation, decideDelegation } from './actor.ts';
 import type { tokenExchangeEvents } from './events.ts';
+import { type ForeignDeps, readForeign } from './foreign.ts';
 import { assertBoundTo, type Proofs, readProofs } from './holder.ts';
 import { issueExchanged } from './issue.ts';
 import {
@@ -19,29 +20,16 @@ import {
   readRequest,
   TOKEN_EXCHANGE,
 } from './request.ts';
-import { findPerson, type OwnToken, readOwnToken } from './subject.ts';
+import { findPerson, type OwnToken, readOwnToken, type Subject } from './subject.ts';
 import { decideScope, findTarget, type Target } from './target.ts';
 
 /** What is noted of an exchange. */
 export type ExchangeRecord = z.input<typeof tokenExchangeEvents.exchanged.data>;
 
-export interface TokenExchangeDeps {
-  issuer: string;
-  tenants: Pick<TenantService, 'find'>;
+export interface TokenExchangeDeps extends ForeignDeps {
   storedOf(client: Client): Promise<StoredClient | undefined>;
   /** Writes the audit record; the token does not go out without it. */
   record(exchange: ExchangeRecord, tenantId: string): Promise<void>;
-}
-
-/** The subject of an exchange, whoever issued its token. */
-interface Subject extends Omit<OwnToken, 'clientId' | 'accountId' | 'tid' | 'scopes'> {
-  account: TenantAccount;
-  tid: string;
-  clientId: string | undefined;
-  /** Undefined: the token is of a trusted issuer, and its scopes are not ours. */
-  scopes: ReadonlySet<string> | undefined;
-  issuer: string | null;
-  mayAct: MayAct | undefined;
 }
 
 /**
@@ -64,12 +52,24 @@ async function mayPresent(
   return (await deps.tenants.find(client.tenantId))?.isPlatform === true;
 }
 
+/** Whether a token says that somebody else issued it; who really did is for others to verify. */
+function isForeign(token: string, issuer: string): boolean {
+  if (!looksLikeJwt(token)) return false;
+  try {
+    const { iss } = decodeJwt(token);
+    return typeof iss === 'string' && iss !== issuer;
+  } catch {
+    return false;
+  }
+}
+
 async function readSubject(
   ctx: KoaContextWithOIDC,
   request: ExchangeRequest,
   client: StoredClient,
   deps: TokenExchangeDeps,
 ): Promise<Subject> {
+  if (isForeign(request.subjectToken, deps.issuer)) return readForeign(ctx, request, client, deps);
   // An ID token says who signed in; it grants nothing, and nothing ends it before its time.
   if (request.subjectTokenType === 'id_token') {
     throw new errors.InvalidRequest('ID tokens of this issuer cannot be exchanged');
@@ -142,6 +142,27 @@ const toRecord = (
   scope: scope ?? '',
 });
 
+/**
+ * A grant for a token of a trusted issuer, which has none: with it the token can
+ * be ended like any other. It lives as long as the token may.
+ */
+async function createGrant(
+  ctx: KoaContextWithOIDC,
+  client: Client,
+  { subject, target, scope }: Decision,
+): Promise<string> {
+  const grant = new ctx.oidc.provider.Grant({
+    accountId: subject.account.accountId,
+    clientId: client.clientId,
+    expiresIn: Math.max(1, subject.exp - Math.floor(Date.now() / 1000)),
+  } as ConstructorParameters<Provider['Grant']>[0]);
+  (grant as TenantGrant).tid = subject.tid;
+  const oidcScope = scope?.split(' ').filter((name) => openidScopes.includes(name)) ?? [];
+  if (oidcScope.length > 0) grant.addOIDCScope(oidcScope.join(' '));
+  if (scope !== undefined) grant.addResourceScope(target.identifier(), scope);
+  return grant.save();
+}
+
 async function exchange(
   ctx: KoaContextWithOIDC,
   helpers: GrantHelpers,
@@ -154,8 +175,8 @@ async function exchange(
   rememberExchange(ctx, { ...subject, act: delegation.act });
   const { accessToken, expiresIn, tokenType } = await issueExchanged(ctx, {
     accountId: subject.account.accountId,
-    grantId: subject.grantId,
-    isOfOtherClient: subject.clientId !== client.clientId,
+    grantId: subject.grantId ?? (await createGrant(ctx, client, decision)),
+    isOfOtherClient: subject.clientId !== undefined && subject.clientId !== client.clientId,
     gty: TOKEN_EXCHANGE,
     notAfter: subject.exp,
     resourceServer: target,

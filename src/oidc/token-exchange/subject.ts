@@ -5,6 +5,8 @@ import { engineConfiguration, grantIdOf } from '../internals.ts';
 /** Who acts for the subject (RFC 8693 4.1): the present actor outermost, earlier ones inside. */
 export interface Act {
   sub: string;
+  /** The issuer that knows the actor, where it is not this one. */
+  iss?: string;
   act?: Act;
 }
 
@@ -28,6 +30,25 @@ export interface OwnToken {
   act: Act | undefined;
   jkt: string | undefined;
   x5t: string | undefined;
+}
+
+/** The one party that a subject token names as its actor (RFC 8693 4.4). */
+export interface MayAct {
+  sub?: unknown;
+  iss?: unknown;
+}
+
+/** The subject of an exchange, whoever issued its token. */
+export interface Subject extends Omit<OwnToken, 'clientId' | 'accountId' | 'tid' | 'scopes'> {
+  account: TenantAccount;
+  tid: string;
+  /** Undefined: the token is of a trusted issuer. */
+  clientId: string | undefined;
+  /** Undefined: the token is of a trusted issuer, and its scopes are not ours. */
+  scopes: ReadonlySet<string> | undefined;
+  /** The trusted issuer; null where the token is ours. */
+  issuer: string | null;
+  mayAct: MayAct | undefined;
 }
 
 /** What the engine's models hold of a token, opaque or not. */
