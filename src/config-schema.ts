@@ -156,6 +156,12 @@ export const shape = {
     .describe(
       'Response types, beside `code`, that a client may be registered with: `code id_token`, `id_token`, or for old clients those with `token`',
     ),
+  AUTHORIZATION_DETAILS_TYPES: list
+    .refine(
+      (items) => items.every((item) => /^[\w.:/-]{1,100}$/.test(item)),
+      'must be names of letters, digits and _ . : / -',
+    )
+    .describe('Types of `authorization_details` that clients may ask for (RFC 9396)'),
   DPOP_NONCE_REQUIRED: flag(false).describe(
     'Every DPoP proof must hold a nonce of the server; clients of the profile `fapi2` always must',
   ),

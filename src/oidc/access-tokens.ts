@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Provider } from 'oidc-provider';
+import type { AuthorizationDetail } from './authorization-details.ts';
 import { orUnavailable } from './dependency-errors.ts';
 import { grantIdOf, isOfOtherClient } from './internals.ts';
 import { type SigningKey, signingAlgs } from './keys.ts';
@@ -29,6 +30,8 @@ export interface AccessTokenClaims extends JWTPayload {
   acr?: string;
   /** Who acts for the subject (RFC 8693 4.1). */
   act?: { sub: string };
+  /** What it allows in detail (RFC 9396 9.1). */
+  authorization_details?: AuthorizationDetail[];
   /** What was asked of userinfo by the `claims` parameter (OpenID Connect Core 5.5). */
   userinfo_claims?: string[];
   cnf?: { jkt?: string; 'x5t#S256'?: string };
@@ -111,6 +114,7 @@ function toModelPayload(
     claims: claims.userinfo_claims && {
       userinfo: Object.fromEntries(claims.userinfo_claims.map((name) => [name, null])),
     },
+    rar: claims.authorization_details,
     extra: Object.fromEntries(
       Object.entries({ tid, tids, amr, auth_time, acr, act }).filter(
         ([, value]) => value !== undefined,

@@ -2,6 +2,7 @@ import { type ResourceServer, scopeDescription } from '../features/resource-serv
 import { describeUser, type User } from '../features/user/index.ts';
 import type { Locale, PageModels } from '../pages/index.ts';
 import type { DescribeScope } from '../web/page-renderer.ts';
+import { type AuthorizationDetail, requestedDetails } from './authorization-details.ts';
 import { claimsOfScope } from './claims.ts';
 import { openidScopes } from './resources.ts';
 import { clientName } from './sign-in-page.ts';
@@ -29,6 +30,15 @@ export interface ConsentFacts {
 /** A claim that is asked for by itself is told in the words of the scope that it is of. */
 const scopesOfClaim = (claim: string): string[] =>
   openidScopes.filter((scope) => scope !== 'openid' && claimsOfScope(scope).includes(claim));
+
+/** All that a detail says, so that nobody allows what the page did not show (RFC 9396 11.1). */
+const describeDetail = ({ type, ...members }: AuthorizationDetail) => ({
+  type,
+  facts: Object.entries(members).map(([name, value]) => ({
+    name,
+    values: [value].flat().map((one) => (typeof one === 'string' ? one : JSON.stringify(one))),
+  })),
+});
 
 /** Words for the scopes of one API: the operator's where there are any, else ours. */
 const describeFor =
@@ -79,6 +89,7 @@ export function toConsentModel(
       const words = describeFor(server, describe, locale);
       return { name: server?.name ?? name, scopes: scopes.map(words) };
     }),
+    details: requestedDetails(interaction.params.authorization_details).map(describeDetail),
     offlineAccess: own.has('offline_access'),
   };
 }

@@ -71,7 +71,16 @@ export interface ConsentModel {
   account: Account;
   scopes: ScopeLine[];
   resources: { name: string; scopes: ScopeLine[] }[];
+  /** Transactions and other things that are allowed once, each with what is said about it. */
+  details: ConsentDetail[];
   offlineAccess: boolean;
+}
+
+/** One of the `authorization_details` (RFC 9396): its type, and members with their values as text. */
+export interface ConsentDetail {
+  type: string;
+  /** Values of a member that every type knows, or has for itself; `name` as the client wrote it. */
+  facts: { name: string; values: string[] }[];
 }
 
 export interface LogoutModel {

@@ -117,6 +117,15 @@ export function consent(locale: Locale): PageModels['consent'] {
         ],
       },
     ],
+    details: [
+      {
+        type: 'payment_initiation',
+        facts: [
+          { name: 'actions', values: ['initiate', 'status'] },
+          { name: 'instructedAmount', values: ['{"currency":"EUR","amount":"123.50"}'] },
+        ],
+      },
+    ],
     offlineAccess: true,
   };
 }

@@ -6,6 +6,7 @@ import { fapi } from './fapi.ts';
 import { logout } from './logout.ts';
 import { registration } from './registration.ts';
 import { requests } from './requests.ts';
+import { richRequests } from './rich-requests.ts';
 import { senderConstraints } from './sender-constraints.ts';
 import { tokens } from './tokens.ts';
 
@@ -17,6 +18,7 @@ export const createFeatures = (deps: ProviderDeps): Features => ({
   devInteractions: { enabled: false },
   ...tokens(deps),
   ...requests(deps),
+  ...richRequests(deps),
   ...senderConstraints(deps),
   ...deviceFlow(deps),
   ...ciba(deps),
