@@ -222,3 +222,10 @@ test('a scope that nobody knows is left out, and the rest is given (OpenID Conne
   const { tokens } = await complete(world, client, { scope: 'openid email address nobody:knows' });
   assert.deepEqual(String(tokens.scope).split(' ').sort(), ['email', 'openid']);
 });
+
+test('an essential claim is given at userinfo (OpenID Connect Core 5.5)', async () => {
+  const claims = JSON.stringify({ userinfo: { name: { essential: true } } });
+  const { tokens } = await complete(world, client, { claims });
+  const { body } = await getJson(`${url}/userinfo`, bearer(String(tokens.access_token)));
+  assert.equal(body.name, 'Nguyễn Thị An');
+});

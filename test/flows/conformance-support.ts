@@ -67,7 +67,7 @@ function readAnswer(client: TestClient, page: { url: URL; html: string }): URLSe
   return new URLSearchParams(findForm(page, client.redirectUri).fields);
 }
 
-/** Goes through an authorization in a browser; signs the person in where that is asked. */
+/** Goes through an authorization in a browser; signs in and consents where that is asked. */
 export async function authorize(
   world: World,
   client: TestClient,
@@ -82,6 +82,9 @@ export async function authorize(
   if (wasAsked) {
     const { email: identifier, password } = world.people.user;
     page = await agent.submit(page, '/sign-in', { identifier, password });
+  }
+  if (page.html.includes('/consent"')) {
+    page = await agent.submit(page, '/consent', { decision: 'allow' });
   }
   const answer = readAnswer(client, page);
   assert.equal(answer.get('state'), request.get('state'));
