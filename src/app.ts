@@ -93,7 +93,7 @@ export function buildApp(deps: Deps): Koa {
       '/interaction/',
       createInteractions({
         engine: () => deps.engine.current().provider,
-        clients: deps.clients,
+        directory: deps.directory,
         resourceServers: deps.resourceServers,
         tenants: deps.tenants,
         users: deps.users,

@@ -204,6 +204,12 @@ export const shape = {
     .max(3_650)
     .default(30)
     .describe('Days after which a client that registered itself and was never given a token goes'),
+  CLIENT_ID_METADATA_DOCUMENTS: flag(true).describe(
+    'Whether a client may be the https address of a document that describes it, as MCP clients are',
+  ),
+  CLIENT_ID_METADATA_HOSTS: list.describe(
+    'Hosts, or host:port, whose documents may describe clients; empty means any',
+  ),
   OUTBOUND_ALLOWED_HOSTS: list.describe(
     'Hosts, or host:port, that requests to addresses of clients may reach although they are private',
   ),

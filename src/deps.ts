@@ -37,6 +37,7 @@ import { purgeExpired } from './oidc/adapter/index.ts';
 import { createAuthenticate } from './oidc/authenticate.ts';
 import { createSendLogout } from './oidc/backchannel-logout.ts';
 import { assertKnownScopes, validateClientMetadata } from './oidc/client-metadata.ts';
+import { type ClientDirectory, createClientDirectory } from './oidc/document-clients.ts';
 import { checkDpopProof, dpopAlgorithms } from './oidc/dpop-proof.ts';
 import { createEngine, createFindAccount } from './oidc/engine.ts';
 import { createEnginePages } from './oidc/engine-pages.ts';
@@ -60,6 +61,7 @@ export interface Deps extends Infrastructure {
   tenants: TenantService;
   users: UserService;
   clients: ClientService;
+  directory: ClientDirectory;
   resourceServers: ResourceServerService;
   initialAccessTokens: InitialAccessTokenService;
   trustedIssuers: TrustedIssuerService;
@@ -160,6 +162,12 @@ function createFeatures(config: Config, infra: Infrastructure, engine: () => Eng
       await assertKnownScopes(metadata, () => resourceServers.listScopeNames(tenantId));
     },
   });
+  const directory = createClientDirectory({
+    config,
+    clients,
+    tenants,
+    engine: () => engine().current().provider,
+  });
   const initialAccessTokens = createInitialAccessTokenService({ knex, clock });
   const rateLimits = createRateLimits({ redis: infra.redis, clock });
   const signIn = createSignInService({
@@ -180,6 +188,7 @@ function createFeatures(config: Config, infra: Infrastructure, engine: () => Eng
     sessions,
     logouts,
     clients,
+    directory,
     initialAccessTokens,
     resourceServers,
     rateLimits,
@@ -210,7 +219,7 @@ async function createWeb(
   const csrf = createCsrfTokens(() => engine().secrets().csrf);
   const [dpopSecret = Buffer.alloc(0)] = await loadServerSecrets(secrets, 'dpop');
   const lookups = createLookups(await loadServerSecrets(secrets, 'lookups'));
-  const restarts = createRestarts(infra.redis, features.clients);
+  const restarts = createRestarts(infra.redis, features.directory);
   const pages = createPageRenderer({
     pages: createPages({
       viewsDir: folder('views'),
@@ -257,7 +266,7 @@ function createApiParts(
       verifier: () => engine.current().verifier,
       findAccountId: (claims) => engine.current().findAccountId(claims),
       findAccount: createFindAccount(features.users),
-      findClient: features.clients.find,
+      findClient: features.directory.find,
       checkDpopProof: (request, respond) =>
         checkDpopProof(engine.current().provider, request, respond),
       dpopAlgs,
@@ -327,7 +336,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     dpopSecret: web.dpopSecret,
     restarts: web.restarts,
     lookups: web.lookups,
-    pages: createEnginePages({ ...web, ...features }),
+    pages: createEnginePages({ ...web, ...features, clients: features.directory }),
     events: engineEvents(infra),
     onError: (error) => infra.log.error({ err: error }, 'keys could not be read'),
     wrapAdapter: overrides.wrapAdapter,

@@ -1,6 +1,7 @@
 import type { Client, Provider } from 'oidc-provider';
 import type { ClientMetadata, ClientService, StoredClient } from '../features/client/index.ts';
 import { constantTimeEqual, sha256 } from '../kernel/crypto.ts';
+import type { ClientDirectory } from './document-clients.ts';
 
 /** Keys that the engine makes of a client's secret. */
 interface KeyStore extends Iterable<object> {
@@ -49,12 +50,17 @@ function createKeyRing(Model: PatchableClient) {
  * changed. Ours come from a cache that is a second behind at most, so that the
  * same object means the same client; and what the engine has found need not be
  * looked up again within the request.
+ * @param clients those that are registered
+ * @param directory these, and those that a document describes
  */
-export function createClientLookup(clients: Pick<ClientService, 'find'>): ClientLookup {
+export function createClientLookup(
+  clients: Pick<ClientService, 'find'>,
+  directory: Pick<ClientDirectory, 'find'>,
+): ClientLookup {
   const made = new WeakMap<StoredClient, Client>();
   const sources = new WeakMap<Client, StoredClient>();
   const storedOf = async (client: Client): Promise<StoredClient | undefined> =>
-    sources.get(client) ?? clients.find(client.clientId);
+    sources.get(client) ?? directory.find(client.clientId);
 
   return {
     storedOf,

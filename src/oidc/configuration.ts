@@ -110,7 +110,7 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
   const findClient = (clientId: string): Promise<StoredClient | undefined> =>
     deps.clients.find(clientId);
   const features = createFeatures(deps);
-  const noteUse = createNoteUse(deps.clients, lookup.storedOf);
+  const noteUse = createNoteUse(deps.registered, lookup.storedOf);
   const policyDeps = { tenants: deps.tenants, findClient };
   return {
     adapter: deps.adapter,

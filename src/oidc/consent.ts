@@ -4,6 +4,7 @@ import type { Locale, PageModels } from '../pages/index.ts';
 import type { DescribeScope } from '../web/page-renderer.ts';
 import { type AuthorizationDetail, requestedDetails } from './authorization-details.ts';
 import { claimsOfScope } from './claims.ts';
+import { documentHostOf } from './document-clients.ts';
 import { openidScopes } from './resources.ts';
 import { clientName } from './sign-in-page.ts';
 import { type Step, toMissingConsent } from './step.ts';
@@ -76,6 +77,7 @@ export function toConsentModel(
     csrfToken,
     client: {
       name: clientName(metadata),
+      publishedAt: documentHostOf(client),
       host: hostOf(interaction.params.redirect_uri),
       logoUri: webUrl(metadata.logo_uri),
       clientUri: webUrl(metadata.client_uri),

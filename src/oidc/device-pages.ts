@@ -1,10 +1,10 @@
 import type { Context } from 'koa';
 import type { Client, KoaContextWithOIDC } from 'oidc-provider';
-import type { ClientService } from '../features/client/index.ts';
 import { currentRequest } from '../kernel/current-request.ts';
 import type { PageModels } from '../pages/index.ts';
 import type { PageContext, PageRenderer } from '../web/page-renderer.ts';
 import { TooManyGuesses } from './device-guesses.ts';
+import type { ClientDirectory } from './document-clients.ts';
 import type { SelfSubmittingForm } from './self-submitting-form.ts';
 import { clientName } from './sign-in-page.ts';
 
@@ -92,7 +92,7 @@ function forgetUnsaved({ oidc }: KoaContextWithOIDC): boolean {
 /** @param deps `clients` tell whose name and colour a page carries */
 export function createDevicePages(deps: {
   pages: PageRenderer;
-  clients: Pick<ClientService, 'find'>;
+  clients: Pick<ClientDirectory, 'find'>;
 }): DevicePages {
   const { pages, clients } = deps;
 

@@ -1,11 +1,11 @@
 import type { Context } from 'koa';
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
-import type { ClientService } from '../features/client/index.ts';
 import { describeUser, type UserService } from '../features/user/index.ts';
 import { webUrl } from '../pages/index.ts';
 import type { ErrorPages } from '../web/error-pages.ts';
 import type { PageContext, PageRenderer } from '../web/page-renderer.ts';
 import { createDevicePages } from './device-pages.ts';
+import type { ClientDirectory } from './document-clients.ts';
 import type { EnginePages } from './provider.ts';
 import { parseSelfSubmittingForm, type SelfSubmittingForm } from './self-submitting-form.ts';
 import { clientName } from './sign-in-page.ts';
@@ -13,7 +13,7 @@ import { clientName } from './sign-in-page.ts';
 export interface EnginePageDeps {
   pages: PageRenderer;
   errorPages: ErrorPages;
-  clients: Pick<ClientService, 'find'>;
+  clients: Pick<ClientDirectory, 'find'>;
   users: Pick<UserService, 'findAccount'>;
 }
 

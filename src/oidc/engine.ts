@@ -22,6 +22,7 @@ import type { Emit } from '../kernel/events.ts';
 import { createAdapterFactory, type Pipeline, takeUser } from './adapter/index.ts';
 import { mayHoldTokens, type TenantAccount, toAccount } from './claims.ts';
 import { guardAdapters, orUnavailable } from './dependency-errors.ts';
+import type { ClientDirectory } from './document-clients.ts';
 import type { HostedPages } from './engine-pages.ts';
 import { createEngineHost, type EngineHost } from './host.ts';
 import { keyPolicy } from './key-policy.ts';
@@ -47,6 +48,7 @@ export interface EngineDeps {
   revocations: Revocations;
   outbound: Outbound;
   clients: ClientService;
+  directory: ClientDirectory;
   resourceServers: ResourceServerService;
   sessions: SessionService;
   logouts: Pick<LogoutDelivery, 'endAtClient'>;
@@ -123,7 +125,9 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         resourceServers: {
           find: (audience) => orUnavailable(() => deps.resourceServers.find(audience)),
         },
-        clients: {
+        clients: { find: (clientId) => orUnavailable(() => deps.directory.find(clientId)) },
+        rateLimits: deps.rateLimits,
+        registered: {
           find: (clientId) => orUnavailable(() => clients.find(clientId)),
           noteFirstToken: (clientId) => clients.noteFirstToken(clientId),
         },

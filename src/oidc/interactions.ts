@@ -7,7 +7,6 @@ import {
   type InteractionResults,
   type Provider,
 } from 'oidc-provider';
-import type { ClientService } from '../features/client/index.ts';
 import type { ResourceServer, ResourceServerService } from '../features/resource-server/index.ts';
 import type { SignInService } from '../features/sign-in/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
@@ -18,6 +17,7 @@ import { requestFacts } from '../kernel/http/index.ts';
 import { type CsrfTokens, type Form, readForm } from '../web/forms.ts';
 import type { PageRenderer } from '../web/page-renderer.ts';
 import { toConsentModel } from './consent.ts';
+import type { ClientDirectory } from './document-clients.ts';
 import { addToGrant } from './grants.ts';
 import { findWantedTenant } from './policy.ts';
 import type { Restarts } from './restarts.ts';
@@ -27,7 +27,7 @@ import type { TenantGrant } from './token-claims.ts';
 
 export interface InteractionDeps {
   engine(): Provider;
-  clients: Pick<ClientService, 'find'>;
+  directory: ClientDirectory;
   resourceServers: Pick<ResourceServerService, 'find'>;
   tenants: TenantService;
   users: Pick<UserService, 'findAccount'>;
@@ -51,11 +51,12 @@ export function createInteractions(deps: InteractionDeps): Router {
   async function loadStep(ctx: Context): Promise<Step> {
     const interaction = await deps.engine().interactionDetails(ctx.req, ctx.res);
     if (interaction.uid !== ctx.params.uid) throw new errors.SessionNotFound('another interaction');
-    const client = await deps.clients.find(text(interaction.params.client_id));
-    if (!client) throw new errors.SessionNotFound('the client is gone');
+    const known = await deps.directory.find(text(interaction.params.client_id));
+    if (!known) throw new errors.SessionNotFound('the client is gone');
+    const client = await deps.directory.describe(known);
     const tenantId = await findWantedTenant(client, interaction.params.tenant, {
       tenants: deps.tenants,
-      findClient: deps.clients.find,
+      findClient: deps.directory.find,
     });
     return {
       interaction,

@@ -3,6 +3,7 @@ import type { StoredClient } from '../features/client/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
 import { acrCheck } from './acr.ts';
 import type { TenantAccount } from './claims.ts';
+import { documentHostOf } from './document-clients.ts';
 
 const { Check, Prompt, base } = interactionPolicy;
 
@@ -79,5 +80,15 @@ export function createPolicy(deps: PolicyDeps): interactionPolicy.DefaultPolicy 
       return client?.isFirstParty ? Check.NO_NEED_TO_PROMPT : check(ctx);
     };
   }
+  consent?.checks.add(
+    new Check('unknown_client', 'consent is asked each time', 'consent_required', async (ctx) => {
+      const client = ctx.oidc.client && (await deps.findClient(ctx.oidc.client.clientId));
+      // Nobody vouches for it: what was allowed once may be asked by somebody else now.
+      const isDocument = client !== undefined && documentHostOf(client) !== null;
+      return isDocument && !ctx.oidc.result?.consent
+        ? Check.REQUEST_PROMPT
+        : Check.NO_NEED_TO_PROMPT;
+    }),
+  );
   return policy;
 }

@@ -4,6 +4,7 @@ import type { ClientService } from '../features/client/index.ts';
 import type { ResourceServerService } from '../features/resource-server/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
 import type { Outbound } from '../infra/outbound.ts';
+import type { RateLimits } from '../infra/rate-limits.ts';
 import {
   type AccessTokenClaims,
   type AccessTokenVerifier,
@@ -16,6 +17,7 @@ import { createClientLookup } from './client-lookup.ts';
 import { createConfiguration } from './configuration.ts';
 import { limitUserCodeGuesses } from './device-guesses.ts';
 import type { DevicePages } from './device-pages.ts';
+import type { ClientDirectory } from './document-clients.ts';
 import { patchProofReplay } from './dpop-replay.ts';
 import {
   allowUserinfoAudience,
@@ -54,7 +56,11 @@ export interface ProviderDeps {
   dpopSecret: Buffer;
   adapter: (model: string) => Adapter;
   resourceServers: Pick<ResourceServerService, 'find'>;
-  clients: Pick<ClientService, 'find' | 'noteFirstToken'>;
+  /** Clients that are registered. */
+  registered: Pick<ClientService, 'find' | 'noteFirstToken'>;
+  /** These, and those that a document describes. */
+  clients: Pick<ClientDirectory, 'find'>;
+  rateLimits: Pick<RateLimits, 'hit'>;
   /** Judges a client that registers or changes itself. */
   onRegistration(ctx: KoaContextWithOIDC): Promise<void>;
   tenants: TenantService;
@@ -93,7 +99,7 @@ export interface Engine {
  * when keys change, and several may serve several issuers.
  */
 export function buildProvider(deps: ProviderDeps): Engine {
-  const lookup = createClientLookup(deps.clients);
+  const lookup = createClientLookup(deps.registered, deps.clients);
   const provider = new Provider(deps.config.ISSUER, createConfiguration(deps, lookup));
   provider.proxy = true;
   const verifier = createAccessTokenVerifier({

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
-import type { ClientService } from '../features/client/index.ts';
 import type { Restart } from '../web/error-pages.ts';
+import type { ClientDirectory } from './document-clients.ts';
 
 /** Seconds that an expired interaction can still be started again. */
 const LIFETIME = 24 * 3_600;
@@ -43,7 +43,7 @@ function toLink(path: string, params: Params): string {
 }
 
 /** @param clients tell whose a request was, so that its end looks like its beginning */
-export function createRestarts(redis: Redis, clients: Pick<ClientService, 'find'>): Restarts {
+export function createRestarts(redis: Redis, clients: Pick<ClientDirectory, 'find'>): Restarts {
   /** A client that is gone or cannot be read costs the page its colour, not the way on. */
   async function findTenantId({ client_id: clientId }: Params): Promise<string | undefined> {
     if (typeof clientId !== 'string') return undefined;

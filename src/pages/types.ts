@@ -61,6 +61,8 @@ export interface ConsentModel {
   csrfToken: string;
   client: {
     name: string;
+    /** Host of the document that describes the app; null for one that is registered. */
+    publishedAt: string | null;
     /** Host of the redirect URI; null for an app on this device. */
     host: string | null;
     logoUri: string | null;

@@ -100,6 +100,7 @@ export function consent(locale: Locale): PageModels['consent'] {
     csrfToken: 'token',
     client: {
       name: 'Acme Calendar',
+      publishedAt: null,
       host: 'calendar.acme.example',
       logoUri: null,
       clientUri: 'https://acme.example/calendar',

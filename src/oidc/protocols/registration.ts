@@ -1,9 +1,10 @@
 import { newId, newSecret } from '../../kernel/ids.ts';
+import { documentClients } from '../document-clients.ts';
 import type { ProviderDeps } from '../provider.ts';
 import type { Features } from './index.ts';
 
 /** Clients that register themselves (RFC 7591, 7592), or are named by a document of theirs. */
-export function registration({ config }: ProviderDeps) {
+export function registration({ config, rateLimits }: ProviderDeps) {
   const mode = config.DYNAMIC_REGISTRATION;
   const isOn = mode !== 'off';
   return {
@@ -18,5 +19,6 @@ export function registration({ config }: ProviderDeps) {
       enabled: isOn,
       rotateRegistrationAccessToken: true,
     },
+    ...documentClients({ config, rateLimits }),
   } satisfies Features;
 }
