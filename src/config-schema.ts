@@ -78,7 +78,7 @@ export const shape = {
   DATABASE_POOL_SIZE: z.coerce
     .number()
     .int()
-    .min(12)
+    .min(13)
     .max(200)
     .default(24)
     .describe('Connections to PostgreSQL for each process'),

@@ -111,6 +111,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
   const { algs } = keyPolicy(config);
   const pollPace = createPollPace(deps);
   const host = await createEngineHost({
+    algs,
     readKeys: () => readKeys(deps, algs),
     watchKeys: (onChange) => deps.notifications.listen(KEYS_CHANGED, onChange),
     jwksMaxAge: config.JWKS_MAX_AGE,

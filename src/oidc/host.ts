@@ -1,6 +1,6 @@
 import type { Context, Middleware, Next } from 'koa';
 import compose from 'koa-compose';
-import type { KeySet, StoredKeys } from './keys.ts';
+import type { KeySet, SigningAlg, StoredKeys } from './keys.ts';
 import type { Engine } from './provider.ts';
 import { createPublicDocuments, type PublicDocuments } from './public-documents.ts';
 
@@ -44,10 +44,10 @@ function oneAtATime<T>(work: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** Seconds since the oldest key that signs began to. */
-function ageOf({ signing }: KeySet, now: number): number {
+/** Seconds since the oldest key that signs with one of these algorithms began to. */
+function ageOf({ signing }: KeySet, algs: readonly SigningAlg[], now: number): number {
   const born = signing
-    .filter((key) => key.state === 'current')
+    .filter((key) => key.state === 'current' && algs.includes(key.alg))
     .map((key) => (key.activatedAt ?? key.createdAt).getTime());
   return born.length === 0 ? 0 : Math.max(0, (now - Math.min(...born)) / 1000);
 }
@@ -58,6 +58,8 @@ function ageOf({ signing }: KeySet, now: number): number {
  * the last good set stays in use.
  */
 export async function createEngineHost(options: {
+  /** Algorithms that keys are made for; others may be published still, and sign nothing. */
+  algs: readonly SigningAlg[];
   readKeys(): Promise<StoredKeys>;
   /** Calls `onChange` when keys may have changed. */
   watchKeys(onChange: () => void): void;
@@ -103,7 +105,7 @@ export async function createEngineHost(options: {
     documents: () => loaded.documents,
     secrets: () => loaded.keys,
     refresh,
-    keyAge: (now) => ageOf(loaded.keys, now),
+    keyAge: (now) => ageOf(loaded.keys, options.algs, now),
     stop() {
       isStopped = true;
       clearInterval(timer);

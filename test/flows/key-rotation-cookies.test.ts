@@ -105,3 +105,17 @@ test('a cookie of a key that is gone is nobody’s', async () => {
   await world.deps.engine.refresh();
   assert.ok(!(await goesOn(world, agent)));
 });
+
+test('only they rotate: with others, each person would become a stranger to pairwise clients', async () => {
+  const world = await createAged();
+  const { knex } = world.deps.postgres;
+  const others = () =>
+    knex('server_secrets').whereNotIn('purpose', ['cookies', 'csrf']).orderBy('id').pluck('id');
+  const before = await others();
+  assert.ok(before.length > 0);
+  for (let i = 0; i < 5; i += 1) {
+    world.advance(90 * DAY);
+    await world.deps.keyRotation.tick();
+  }
+  assert.deepEqual(await others(), before);
+});

@@ -127,7 +127,7 @@ test('replicas that rotate at the same moment rotate once', async () => {
   const world = await createAged();
   const twin = await startTwin(world, { clock: world.clock });
   const tickAll = async () => {
-    const work = Array.from({ length: 6 }, (_, i) =>
+    const work = Array.from({ length: 4 }, (_, i) =>
       (i % 2 ? world : twin).deps.keyRotation.tick(),
     );
     return (await Promise.all(work)).reduce((sum, steps) => sum + steps, 0);

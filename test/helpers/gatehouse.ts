@@ -39,7 +39,7 @@ export async function testEnvironment(
     REDIS_URL: testRedisUrl(),
     REDIS_PREFIX: redisPrefix(),
     KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
-    DATABASE_POOL_SIZE: '12',
+    DATABASE_POOL_SIZE: '13',
     ...settings,
   };
 }

@@ -11,6 +11,9 @@ import { about, type Finding } from './finding.ts';
 /** Permission bits of everybody but the owner. */
 const OTHERS = 0o077;
 
+/** Seconds after which a key that should have been replaced says that nobody does it. */
+const OVERDUE = 2 * 86_400;
+
 /** Whether the setting is left to a file that does not exist before the first start. */
 const isMadeAtStart = (config: Config): boolean =>
   !config.isProduction &&
@@ -55,7 +58,7 @@ function opens(sealer: Sealer, sealed: Buffer, name: string): boolean {
 
 /** Tries the key on all that is sealed and always there: signing keys and server secrets. */
 async function checkSealed(knex: Knex, sealer: Sealer, keys: KeyRow[]): Promise<Finding> {
-  const { ok, info, fail } = about('sealed values');
+  const { ok, info, warn, fail } = about('sealed values');
   const secrets = await knex('server_secrets').select('id', 'purpose', 'sealed');
   const values: [Buffer, string][] = [
     ...keys.flatMap(({ kid, private_sealed: sealed }): [Buffer, string][] =>
@@ -68,15 +71,22 @@ async function checkSealed(knex: Knex, sealer: Sealer, keys: KeyRow[]): Promise<
   ];
   if (values.length === 0) return info('none yet; the first start makes them');
   const broken = values.filter(([sealed, name]) => !opens(sealer, sealed, name));
-  if (broken.length === 0) return ok(`the key-encryption key opens all ${values.length}`);
-  return fail(
-    `the key-encryption key does not open ${broken.length} of ${values.length}`,
-    'Set the key that sealed them. If it is lost, see "keys" in docs/operations.md.',
+  if (broken.length > 0) {
+    return fail(
+      `the key-encryption key does not open ${broken.length} of ${values.length}`,
+      'Set the key that sealed them. If it is lost, see "keys" in docs/operations.md.',
+    );
+  }
+  const elsewhere = values.filter(
+    ([sealed]) => !sealed.subarray(0, sealer.prefix.length).equals(sealer.prefix),
   );
+  if (elsewhere.length === 0) return ok(`the key-encryption key opens all ${values.length}`);
+  const found = `${elsewhere.length} of ${values.length} are under KEY_ENCRYPTION_KEY_OTHER`;
+  return warn(found, 'Move them to the key-encryption key: gatehouse keys rewrap');
 }
 
 function checkSigningKeys(keys: KeyRow[], config: Config): Finding {
-  const { ok, info, fail } = about('signing keys');
+  const { ok, info, warn, fail } = about('signing keys');
   const current = keys.filter(({ state }) => state === 'current');
   if (keys.length === 0) return info('none yet; the first start makes them');
   const main = current.find(({ alg }) => alg === config.SIGNING_ALG);
@@ -84,9 +94,15 @@ function checkSigningKeys(keys: KeyRow[], config: Config): Finding {
     const advice = 'Start the service: it makes a key for every algorithm that lacks one.';
     return fail(`no current key for SIGNING_ALG ${config.SIGNING_ALG}`, advice);
   }
-  const age = (row: KeyRow): string =>
-    span((Date.now() - (row.activated_at ?? row.created_at).getTime()) / 1000);
-  return ok(current.map((row) => `${row.alg} for ${age(row)}`).join(', '));
+  const age = (row: KeyRow): number =>
+    (Date.now() - (row.activated_at ?? row.created_at).getTime()) / 1000;
+  const found = current.map((row) => `${row.alg} for ${span(age(row))}`).join(', ');
+  const { KEY_ROTATION_INTERVAL: interval } = config;
+  if (interval > 0 && age(main) > interval + OVERDUE) {
+    const advice = 'Background work rotates them: a process of RUN_MODE all or worker must run.';
+    return warn(`${found}: older than KEY_ROTATION_INTERVAL`, advice);
+  }
+  return ok(found);
 }
 
 /** The key-encryption key and what it seals; `knex` is undefined while the database is down. */
