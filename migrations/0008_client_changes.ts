@@ -20,7 +20,7 @@ export async function up(knex: Knex): Promise<void> {
 
     CREATE TABLE oidc_refresh_successors (
       id_hash    bytea PRIMARY KEY,
-      sealed     bytea NOT NULL,
+      ciphertext bytea NOT NULL,
       expires_at timestamptz NOT NULL
     );
     CREATE INDEX oidc_refresh_successors_expiry ON oidc_refresh_successors (expires_at);

@@ -45,9 +45,9 @@ const ERRORS: [string, Record<string, string>, string][] = [
     'invalid_request_object',
   ],
   [
-    'a request URI, which is off',
+    'a request URI that the client has not registered',
     { request_uri: 'https://x.example' },
-    'request_uri_not_supported',
+    'invalid_request_uri',
   ],
   ['a malformed scope', { scope: 'openid "x"' }, 'invalid_scope'],
 ];

@@ -22,20 +22,20 @@ function seal(id: string, successor: string): Buffer {
   return Buffer.concat([iv, cipher.getAuthTag(), body]);
 }
 
-function open(id: string, sealed: Buffer): string {
-  const decipher = createDecipheriv('aes-256-gcm', keyOf(id), sealed.subarray(0, IV_BYTES), {
+function open(id: string, ciphertext: Buffer): string {
+  const decipher = createDecipheriv('aes-256-gcm', keyOf(id), ciphertext.subarray(0, IV_BYTES), {
     authTagLength: TAG_BYTES,
   })
     .setAAD(hashId(id))
-    .setAuthTag(sealed.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
-  const body = sealed.subarray(IV_BYTES + TAG_BYTES);
+    .setAuthTag(ciphertext.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
+  const body = ciphertext.subarray(IV_BYTES + TAG_BYTES);
   return Buffer.concat([decipher.update(body), decipher.final()]).toString();
 }
 
 /** The used token's row must be there: once its family is revoked, it gives nothing. */
 const FIND = {
   name: 'refresh-successor',
-  text: `SELECT s.sealed FROM oidc_refresh_successors s
+  text: `SELECT s.ciphertext FROM oidc_refresh_successors s
     JOIN oidc_refresh_tokens r ON r.id_hash = s.id_hash
     WHERE s.id_hash = $1 AND s.expires_at > $2`,
 };
@@ -45,7 +45,7 @@ const ROTATE = {
   name: 'refresh-rotate-keeping',
   text: `WITH consumed AS (UPDATE oidc_refresh_tokens SET consumed_at = $9
       WHERE id_hash = $8 AND consumed_at IS NULL RETURNING 1),
-    kept AS (INSERT INTO oidc_refresh_successors (id_hash, sealed, expires_at)
+    kept AS (INSERT INTO oidc_refresh_successors (id_hash, ciphertext, expires_at)
       SELECT $8, $10, $11 FROM consumed)
     INSERT INTO oidc_refresh_tokens
       (id_hash, grant_id, session_id, user_id, client_id, payload, expires_at)
@@ -58,8 +58,8 @@ export async function findSuccessor(
   id: string,
   now: Date,
 ): Promise<string | undefined> {
-  const { rows } = await pool.query<{ sealed: Buffer }>({ ...FIND, values: [hashId(id), now] });
-  return rows[0] && open(id, rows[0].sealed);
+  const { rows } = await pool.query<{ ciphertext: Buffer }>({ ...FIND, values: [hashId(id), now] });
+  return rows[0] && open(id, rows[0].ciphertext);
 }
 
 /**
