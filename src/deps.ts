@@ -36,6 +36,7 @@ import type { ApiOptions, Route } from './kernel/http/index.ts';
 import { purgeExpired } from './oidc/adapter/index.ts';
 import { createAuthenticate } from './oidc/authenticate.ts';
 import { createSendLogout } from './oidc/backchannel-logout.ts';
+import { createThumbprintReader } from './oidc/client-certificate.ts';
 import { assertKnownScopes, validateClientMetadata } from './oidc/client-metadata.ts';
 import { type ClientDirectory, createClientDirectory } from './oidc/document-clients.ts';
 import { checkDpopProof, dpopAlgorithms } from './oidc/dpop-proof.ts';
@@ -269,6 +270,7 @@ function createApiParts(
       findClient: features.directory.find,
       checkDpopProof: (request, respond) =>
         checkDpopProof(engine.current().provider, request, respond),
+      certificateThumbprint: createThumbprintReader(config.MTLS_CERTIFICATE_HEADER),
       dpopAlgs,
     }),
     dpopAlgs,

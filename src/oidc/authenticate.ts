@@ -27,6 +27,8 @@ export interface AuthenticateOptions {
   findClient(clientId: string): Promise<StoredClient | undefined>;
   /** Checks a DPoP proof as the engine does. @returns the thumbprint of its key */
   checkDpopProof(request: ProvenRequest, respond: Respond): Promise<string>;
+  /** Of the caller's certificate, as a trusted proxy tells of it; undefined without one. */
+  certificateThumbprint(request: ApiRequest): string | undefined;
   /** JWS algorithms of DPoP proofs, for challenges. */
   dpopAlgs(): readonly string[];
 }
@@ -63,8 +65,7 @@ async function assertHolder(
   const { jkt, 'x5t#S256': x5t, ...unknown } = claims.cnf ?? {};
   const algs = options.dpopAlgs();
   if (Object.keys(unknown).length > 0) throw refuseDpop(algs, 'invalid_token');
-  // Bound to a client certificate, which no caller of the API is asked for.
-  if (x5t !== undefined) {
+  if (x5t !== undefined && options.certificateThumbprint(request) !== x5t) {
     throw new ChallengeError('IDENT_UNAUTHENTICATED', { error: 'invalid_token' });
   }
   if (credentials.scheme === 'bearer') {

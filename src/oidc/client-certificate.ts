@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { normaliseIp } from '../kernel/http/index.ts';
+import { type ApiRequest, normaliseIp } from '../kernel/http/index.ts';
+import { thumbprintOf } from './internals.ts';
 
 /** Longest header that is read as a certificate, in characters. */
 const LONGEST = 16_384;
@@ -31,7 +32,9 @@ function parse(value: string): X509Certificate | undefined {
 }
 
 /** Finds the client certificate of a request; undefined when there is none, or it is not one. */
-export type ReadCertificate = (request: IncomingMessage) => X509Certificate | undefined;
+export type ReadCertificate = (
+  request: Pick<IncomingMessage, 'headers'>,
+) => X509Certificate | undefined;
 
 /**
  * Reads the client certificate that a proxy tells of by a header: percent-encoded
@@ -50,6 +53,22 @@ export function createCertificateReader(header: string): ReadCertificate {
     if (kept.size >= MOST_KEPT) kept.clear();
     kept.set(value, certificate);
     return certificate;
+  };
+}
+
+/**
+ * The thumbprint of the certificate that a call of our own API comes with
+ * (RFC 8705 3.1): SHA-256 of its DER, base64url.
+ * @param header undefined: mutual TLS is not served, and no call has one
+ */
+export function createThumbprintReader(
+  header: string | undefined,
+): (request: Pick<ApiRequest, 'header'>) => string | undefined {
+  if (header === undefined) return () => undefined;
+  const read = createCertificateReader(header);
+  return (request) => {
+    const certificate = read({ headers: { [header]: request.header(header) } });
+    return certificate && thumbprintOf(certificate);
   };
 }
 

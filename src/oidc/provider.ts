@@ -124,6 +124,7 @@ export function buildProvider(deps: ProviderDeps): Engine {
     issuer: deps.config.ISSUER,
     tenants: deps.tenants,
     trustedIssuers: deps.trustedIssuers,
+    resourceServers: deps.resourceServers,
     storedOf: lookup.storedOf,
     record: deps.recordExchange,
   });

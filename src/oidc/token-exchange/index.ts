@@ -2,6 +2,7 @@ import { decodeJwt } from 'jose';
 import { type Client, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { z } from 'zod';
 import type { StoredClient } from '../../features/client/index.ts';
+import type { ResourceServerService } from '../../features/resource-server/index.ts';
 import { looksLikeJwt } from '../access-tokens.ts';
 import { orUnavailable } from '../dependency-errors.ts';
 import { type GrantHelpers, grantHelpersOf } from '../internals.ts';
@@ -27,16 +28,28 @@ import { decideScope, findTarget, type Target } from './target.ts';
 export type ExchangeRecord = z.input<typeof tokenExchangeEvents.exchanged.data>;
 
 export interface TokenExchangeDeps extends ForeignDeps {
+  resourceServers: Pick<ResourceServerService, 'find'>;
   storedOf(client: Client): Promise<StoredClient | undefined>;
   /** Writes the audit record; the token does not go out without it. */
   record(exchange: ExchangeRecord, tenantId: string): Promise<void>;
 }
 
+/** Whether the resource server of a token is one that the client may stand behind. */
+async function isBehind(
+  client: StoredClient,
+  audience: string | undefined,
+  deps: TokenExchangeDeps,
+): Promise<boolean> {
+  if (!client.isFirstParty || audience === undefined) return false;
+  if (audience === platformResource(deps.issuer)) return true;
+  return (await deps.resourceServers.find(audience))?.tenantId === client.tenantId;
+}
+
 /**
  * Whether a client may present a token that was issued to another. It must be
  * whom the token was meant for: its audience by name, or one of the operator's
- * own services behind the platform's audience; and of the tenant that the token
- * acts in, or of the platform itself.
+ * own services behind the platform's API or a resource server of its tenant; and
+ * of the tenant that the token acts in, or of the platform itself.
  */
 async function mayPresent(
   client: StoredClient,
@@ -44,9 +57,7 @@ async function mayPresent(
   deps: TokenExchangeDeps,
 ): Promise<boolean> {
   if (token.clientId === client.clientId) return true;
-  const isAudience =
-    token.aud === client.clientId ||
-    (token.aud === platformResource(deps.issuer) && client.isFirstParty);
+  const isAudience = token.aud === client.clientId || (await isBehind(client, token.aud, deps));
   if (!isAudience) return false;
   if (client.tenantId === token.tid) return true;
   return (await deps.tenants.find(client.tenantId))?.isPlatform === true;
