@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { seedClient, type TestClient } from '../helpers/gatehouse.ts';
+import { assertionOf, createKeys, epoch } from '../helpers/keys.ts';
 import { type Answer, basic, createWorld, postForm, randomText } from './support.ts';
 
 const world = await createWorld();
@@ -11,6 +12,7 @@ const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const GRANT = { grant_type: 'client_credentials' };
 const keys = await generateKeyPair('ES256', { extractable: true });
 const otherKeys = await generateKeyPair('ES256');
+const publicJwk = { ...(await exportJWK(keys.publicKey)), kid: 'a' };
 const asymmetric = await seedClient(deps, people.tenantId, {
   metadata: {
     token_endpoint_auth_method: 'private_key_jwt',
@@ -168,3 +170,117 @@ test('client_secret_jwt needs the clear secret: sealed, not readable in the tabl
   const answer = await withAssertion(assertion);
   assert.equal(answer.status, 200, JSON.stringify(answer.body));
 });
+
+const METADATA_OF: [method: string, metadata: Record<string, unknown>][] = [
+  ['client_secret_basic', {}],
+  ['client_secret_post', { token_endpoint_auth_method: 'client_secret_post' }],
+  ['client_secret_jwt', { token_endpoint_auth_method: 'client_secret_jwt' }],
+  [
+    'private_key_jwt',
+    {
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: { keys: [publicJwk] },
+    },
+  ],
+  ['none', { token_endpoint_auth_method: 'none', grant_types: ['authorization_code'] }],
+];
+
+/** One try of each kind, as the client `of`, with a secret or key that would be right for its kind. */
+async function tries(of: TestClient): Promise<Record<string, Answer>> {
+  const named = { ...GRANT, client_id: of.clientId };
+  const secret = of.clientSecret || 'a secret that the client does not have';
+  const claims = { iss: of.clientId, sub: of.clientId, aud: url, jti: '', exp: 0 };
+  const assertion = (alg: string, key: CryptoKey | Uint8Array) =>
+    new SignJWT({ ...claims, jti: randomText(), exp: Math.floor(Date.now() / 1000) + 60 })
+      .setProtectedHeader({ alg, ...(alg === 'ES256' ? { kid: 'a' } : {}) })
+      .sign(key);
+  const hmac = await assertion('HS256', new TextEncoder().encode(secret));
+  return {
+    secret: await postForm(`${url}/token`, GRANT, basic({ ...of, clientSecret: secret })),
+    client_secret_jwt: await withAssertion(hmac),
+    private_key_jwt: await withAssertion(await assertion('ES256', keys.privateKey)),
+    none: await postForm(`${url}/token`, named),
+  };
+}
+
+for (const [method, metadata] of METADATA_OF) {
+  test(`a client of ${method} is refused by every other method (RFC 7591 2, ASVS 10.4.10)`, async () => {
+    const of = await seedClient(deps, people.tenantId, { metadata });
+    const own = method.startsWith('client_secret_') && method !== 'client_secret_jwt';
+    for (const [tried, { status, body }] of Object.entries(await tries(of))) {
+      if (tried === method || (own && tried === 'secret')) {
+        // A public client is known by its name, and has no grant of its own.
+        if (method === 'none') assert.equal(body.error, 'invalid_request');
+        else assert.equal(status, 200, `${tried}: ${JSON.stringify(body)}`);
+      } else {
+        assert.equal(status, 401, tried);
+        assert.equal(body.error, 'invalid_client', tried);
+      }
+    }
+  });
+}
+
+for (const alg of ['RS256', 'PS256', 'PS384', 'ES256', 'ES384', 'ES512', 'EdDSA']) {
+  test(`private_key_jwt by ${alg} opens the door; registered for another algorithm it does not (RFC 7523 3)`, async () => {
+    const by = await createKeys(alg);
+    const seed = (more: Record<string, unknown> = {}) =>
+      seedClient(deps, people.tenantId, {
+        metadata: { token_endpoint_auth_method: 'private_key_jwt', jwks: by.jwks, ...more },
+      });
+    const of = await seed();
+    const assertion = await assertionOf(by, of.clientId, url);
+    assert.equal((await postForm(`${url}/token`, { ...GRANT, ...assertion })).status, 200);
+    const held = await seed({
+      token_endpoint_auth_signing_alg: alg === 'ES256' ? 'PS256' : 'ES256',
+    });
+    const other = await assertionOf(by, held.clientId, url);
+    const { status, body } = await postForm(`${url}/token`, { ...GRANT, ...other });
+    assert.equal(status, 401);
+    assert.equal(body.error, 'invalid_client');
+  });
+}
+
+test('an assertion is for the issuer, the token endpoint or the endpoint that it is sent to (RFC 7523 3)', async () => {
+  const by = await createKeys('ES256');
+  const of = await seedClient(deps, people.tenantId, {
+    metadata: { token_endpoint_auth_method: 'private_key_jwt', jwks: by.jwks },
+  });
+  const introspect = async (audience: string) =>
+    postForm(`${url}/introspect`, {
+      token: 'x',
+      ...(await assertionOf(by, of.clientId, audience)),
+    });
+  for (const audience of [url, `${url}/token`, `${url}/introspect`]) {
+    assert.equal((await introspect(audience)).status, 200, audience);
+  }
+  for (const audience of [`${url}/revoke`, `${url}/`, 'https://elsewhere.example', '']) {
+    const { status, body } = await introspect(audience);
+    assert.equal(status, 401, audience);
+    assert.equal(body.error, 'invalid_client');
+  }
+});
+
+const LATER: [string, Record<string, unknown>][] = [
+  ['no expiry', { exp: undefined }],
+  ['an expiry in ten minutes', { exp: epoch() + 600 }],
+  ['an expiry that is past', { exp: epoch() - 60 }],
+  ['a start that is ahead', { nbf: epoch() + 120 }],
+  ['an issue that is ahead', { iat: epoch() + 120 }],
+  ['no jti', { jti: undefined }],
+  ['another subject', { sub: 'somebody' }],
+  ['another issuer', { iss: 'somebody' }],
+  ['no audience', { aud: undefined }],
+];
+
+for (const [what, changes] of LATER) {
+  test(`an assertion with ${what} is refused with invalid_client (RFC 7523 3, 3.2)`, async () => {
+    const by = await createKeys('ES256');
+    const of = await seedClient(deps, people.tenantId, {
+      metadata: { token_endpoint_auth_method: 'private_key_jwt', jwks: by.jwks },
+    });
+    const assertion = await assertionOf(by, of.clientId, url, changes);
+    const { status, body } = await postForm(`${url}/token`, { ...GRANT, ...assertion });
+    assert.equal(status, 401, JSON.stringify(body));
+    assert.equal(body.error, 'invalid_client');
+  });
+}
