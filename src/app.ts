@@ -18,6 +18,7 @@ import { postedRequests } from './oidc/posted-requests.ts';
 import { findSignedIn, serveEngine } from './oidc/serve.ts';
 import { assetRoutes } from './web/assets.ts';
 import { landingRoutes } from './web/landing.ts';
+import { launchRoutes } from './web/launch.ts';
 import { operationsRoutes } from './web/operations.ts';
 import { pageErrors, pageNotFound } from './web/page-errors.ts';
 
@@ -88,6 +89,7 @@ export function buildApp(deps: Deps): Koa {
     }),
     assetRoutes(deps),
     pageErrors({ pages: deps.errorPages, log }),
+    launchRoutes({ issuer: config.ISSUER, clients: deps.clients }),
     landingRoutes({ ...deps, findSignedIn: (ctx) => findSignedIn(deps.engine, ctx) }),
     under(
       '/interaction/',

@@ -24,7 +24,7 @@ import { createUserAgent, type UserAgent } from '../helpers/user-agent.ts';
 
 /**
  * What may be used once only, under fire: pushed requests, client assertions,
- * DPoP proofs, device codes. Two full instances on one database and Redis, each
+ * DPoP proofs, device codes, initial access tokens. Two full instances on one database and Redis, each
  * with a store that answers five milliseconds late, so that reads and the writes
  * that follow them interleave.
  */
@@ -159,6 +159,35 @@ test(`of ${PARALLEL} polls with one approved device code at once exactly one get
   const { body } = await introspect(world.url, client, token);
   const userinfo = await getJson(`${world.url}/userinfo`, { authorization: `Bearer ${token}` });
   assert.equal(body.active, userinfo.status === 200, 'endpoints agree about what it is worth');
+});
+
+test(`of ${PARALLEL} registrations with one initial access token at once exactly one succeeds (RFC 7591 3)`, async () => {
+  const { token } = await deps.initialAccessTokens.create({ tenantId: people.tenantId });
+  let address = 0;
+  const answers = await inParallel(async (url) => {
+    address += 1;
+    const response = await fetch(`${url}/register`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        // An address each: what is tried here is not the limit.
+        'x-forwarded-for': `192.0.2.${address}`,
+      },
+      body: JSON.stringify({ redirect_uris: ['https://app.example/callback'] }),
+    });
+    const body = (await response.json()) as Record<string, unknown>;
+    return { status: response.status, headers: response.headers, body };
+  });
+  const registered = answers.filter(({ status }) => status === 201);
+  assert.equal(registered.length, 1);
+  const refused = answers.filter(({ status }) => status !== 201);
+  const seen = new Set(refused.map(({ status, body }) => `${status} ${body.error}`));
+  assert.deepEqual([...seen], ['401 invalid_token']);
+  const clients = await deps.postgres
+    .knex('clients')
+    .whereRaw(`metadata -> 'redirect_uris' @> '["https://app.example/callback"]'`);
+  assert.equal(clients.length, 1, 'nothing is left of those that were refused');
 });
 
 test('nothing in these races was an error of ours', () => {
