@@ -22,9 +22,25 @@ const ALLOWED_GRANTS = [
   'urn:ietf:params:oauth:grant-type:device_code',
 ];
 
+/** Deepest nesting of metadata: a certificate of a key of a key set is the fifth level. */
+const DEEPEST = 8;
+
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 const invalid = (message: string): Error => new errors.InvalidClientMetadata(message);
+
+/** Refuses JSON that would overflow a stack, or that the database takes for no text. */
+function assertStorable(value: unknown, depthLeft = DEEPEST): void {
+  if (typeof value === 'string' && (!value.isWellFormed() || value.includes('\0'))) {
+    throw invalid('the metadata hold characters that are no text');
+  }
+  if (typeof value !== 'object' || value === null) return;
+  if (depthLeft === 0) throw invalid('the metadata are nested too deeply');
+  for (const [name, member] of Object.entries(value)) {
+    assertStorable(name, depthLeft);
+    assertStorable(member, depthLeft - 1);
+  }
+}
 
 /** RFC 7591 3.2.2 has an error of its own for these. */
 const invalidRedirect = (message: string): Error =>
@@ -61,6 +77,7 @@ const needsAbsentSecret = (metadata: Metadata): boolean =>
  * @throws InvalidClientMetadata (RFC 7591 3.2.2) naming the member
  */
 export function assertSelfRegistrable(metadata: Metadata, config: Config): void {
+  assertStorable(metadata);
   if (JSON.stringify(metadata).length > LARGEST) throw invalid('the metadata are too large');
   const grants = listOf(metadata.grant_types);
   if (!grants.every((grant) => ALLOWED_GRANTS.includes(String(grant)))) {
