@@ -181,17 +181,17 @@ test('a repeated use may ask for less, and for no more than was granted', async 
   assert.equal((await refresh(url, client, successorOf(first))).status, 200);
 });
 
-test('the successor’s bearer value is nowhere at rest, and its seal is purged after the grace', async () => {
+test('the successor’s bearer value is nowhere at rest, and its ciphertext is purged after the grace', async () => {
   const { refreshToken } = await signInForTokens(world, { client });
   const successor = successorOf(await refresh(url, client, refreshToken));
   const { knex } = deps.postgres;
   const rows = await knex('oidc_refresh_successors');
   assert.ok(rows.length > 0);
   for (const row of rows) {
-    const text = Buffer.from(row.sealed);
+    const text = Buffer.from(row.ciphertext);
     for (const bearer of [refreshToken, successor]) assert.ok(!text.includes(bearer));
     // The server's own key does not open it: only the used token does.
-    assert.throws(() => deps.sealer.open(row.sealed, row.id_hash.toString('hex')));
+    assert.throws(() => deps.sealer.open(row.ciphertext, row.id_hash.toString('hex')));
   }
   clock.advance(GRACE * 1000 + 1);
   await deps.purgeExpired();
