@@ -5,6 +5,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
+import { describeResource } from './metadata.ts';
 import { findStepUp, type StepUp, type StepUpParameters } from './step-up.ts';
 
 /**
@@ -18,7 +19,9 @@ import { findStepUp, type StepUp, type StepUpParameters } from './step-up.ts';
 export interface ResourceServerOptions {
   /** The provider. */
   issuer: string;
-  /** What tokens must be made for; default `{issuer}/api`. */
+  /** Its identifier (RFC 9728 1.2), if clients may find the provider by it: its own address. */
+  resource?: string | undefined;
+  /** What tokens must be made for; default: the identifier, else `{issuer}/api`. */
   audience?: string | undefined;
   /** The scope that `/notes` asks for. */
   scope?: string | undefined;
@@ -80,7 +83,7 @@ function createVerify(options: ResourceServerOptions): Verify {
     try {
       const { payload } = await jwtVerify(token, keys, {
         issuer: options.issuer,
-        audience: options.audience ?? `${issuer}/api`,
+        audience: options.audience ?? options.resource ?? `${issuer}/api`,
         // Without it an ID token could pass for an access token (RFC 9068 4).
         typ: 'at+jwt',
         algorithms: ALGORITHMS,
@@ -136,7 +139,7 @@ function sendJson(response: ServerResponse, status: number, body: unknown): void
 }
 
 /** Answers as RFC 6750 3 says. No value in it comes from the caller, so none needs quoting. */
-function sendRefusal(response: ServerResponse, refusal: Refusal) {
+function sendRefusal(response: ServerResponse, refusal: Refusal, metadataUrl?: string) {
   const { status, code, description, scope, stepUp } = refusal;
   const parameters = Object.entries({
     realm: 'example',
@@ -144,6 +147,7 @@ function sendRefusal(response: ServerResponse, refusal: Refusal) {
     error_description: description,
     scope,
     ...stepUp,
+    resource_metadata: metadataUrl,
   }).filter(([, value]) => value !== undefined);
   const challenge = parameters.map(([name, value]) => `${name}="${value}"`).join(', ');
   response.setHeader('www-authenticate', `Bearer ${challenge}`);
@@ -185,10 +189,15 @@ export function createResourceServer(options: ResourceServerOptions): RequestLis
   const verify = createVerify(options);
   const needs = { scope: options.scope ?? 'profile', stepUp: options.stepUp ?? { maxAge: 300 } };
   const log = options.log ?? console.error;
+  const { resource, issuer } = options;
+  const metadata = resource ? describeResource(resource, issuer, needs.scope) : undefined;
   return (request, response) => {
     request.resume();
+    if (metadata && request.url === metadata.path) {
+      return sendJson(response, 200, metadata.document);
+    }
     answer(verify, needs, request, response).catch((error: unknown) => {
-      if (error instanceof Refused) return sendRefusal(response, error.refusal);
+      if (error instanceof Refused) return sendRefusal(response, error.refusal, metadata?.url);
       // The keys cannot be had. That is no fault of the token: the caller may come again.
       log(error);
       response.setHeader('retry-after', '5');
@@ -204,6 +213,7 @@ function main(): void {
   const server = createServer(
     createResourceServer({
       issuer: setting('ISSUER') ?? 'http://localhost:3000',
+      resource: setting('RESOURCE'),
       audience: setting('AUDIENCE'),
       scope: setting('SCOPE'),
       jwksUri: setting('JWKS_URI'),
