@@ -13,6 +13,8 @@ import {
   requestContext,
   securityHeaders,
 } from './kernel/http/index.ts';
+import { createCibaPages } from './oidc/ciba-pages.ts';
+import { createFindAccount } from './oidc/engine.ts';
 import { createInteractions } from './oidc/interactions.ts';
 import { postedRequests } from './oidc/posted-requests.ts';
 import { findSignedIn, serveEngine } from './oidc/serve.ts';
@@ -106,6 +108,15 @@ export function buildApp(deps: Deps): Koa {
       }).routes() as unknown as Middleware,
     ),
     postedRequests(),
+    under(
+      '/approve/',
+      createCibaPages({
+        ...deps,
+        engine: () => deps.engine.current().provider,
+        findAccount: createFindAccount(deps.users),
+        isLocked: deps.signIn.isLocked,
+      }).routes() as unknown as Middleware,
+    ),
     serveEngine(deps.engine),
     pageNotFound({ pages: deps.errorPages }),
   ];

@@ -48,6 +48,9 @@ const responseTypes = [
   'none',
 ];
 
+/** `a@b.example` or `Name <a@b.example>`, on one line and without quoting (RFC 5322 3.4). */
+const MAILBOX = /^(?:[^\s<>@"]+@[^\s<>@"]+|[^<>@"\r\n]+ <[^\s<>@"]+@[^\s<>@"]+>)$/;
+
 /** Every setting: how it is read, its default, and what it is for. */
 export const shape = {
   NODE_ENV: z
@@ -234,5 +237,18 @@ export const shape = {
   DRAIN_TIMEOUT: duration(10_000).describe(
     'Longest wait for requests in flight at stop, milliseconds',
   ),
+  SMTP_URL: z
+    .url({ protocol: /^smtps?$/, error: 'must be a smtp:// or smtps:// URL' })
+    .transform((value) => new Secret(value))
+    .optional()
+    .describe('Mail server; without one, what needs mail answers with an error'),
+  MAIL_FROM: z
+    .string()
+    .regex(
+      MAILBOX,
+      'must be an address, or a name and an address: Gatehouse <no-reply@example.org>',
+    )
+    .default('Gatehouse <no-reply@localhost>')
+    .describe('Sender of mails'),
   METRICS_TOKEN: secret.optional().describe('If set, /metrics asks for it as a bearer token'),
 };

@@ -40,7 +40,13 @@ export class ConfigError extends Error {
 
 type Env = Record<string, string | undefined>;
 
-const SECRETS = ['DATABASE_URL', 'REDIS_URL', 'METRICS_TOKEN', 'KEY_ENCRYPTION_KEY_OTHER'] as const;
+const SECRETS = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'METRICS_TOKEN',
+  'KEY_ENCRYPTION_KEY_OTHER',
+  'SMTP_URL',
+] as const;
 
 /** Names of ours that an operator may set beside the schema: the `_FILE` form of secrets. */
 const KNOWN = new Set<string>([...Object.keys(shape), ...SECRETS.map((name) => `${name}_FILE`)]);
@@ -97,6 +103,9 @@ function productionProblems(config: Parsed): string[] {
   // Certifying a deployment that people use takes clients with `require_pkce: false`, no profile.
   if (config.PROFILE === 'conformance') {
     problems.push('PROFILE=conformance is for a deployment of its own, not for production');
+  }
+  if (config.SMTP_URL && config.MAIL_FROM.endsWith('@localhost>')) {
+    problems.push('MAIL_FROM is required in production where SMTP_URL is set');
   }
   return problems;
 }

@@ -2,7 +2,11 @@ import type { Knex } from 'knex';
 import { openApiDocument } from './api-document.ts';
 import type { Config } from './config.ts';
 import { createOutboxRelay, type OutboxRelay } from './features/audit/index.ts';
-import { type ClientService, createClientService } from './features/client/index.ts';
+import {
+  type ClientService,
+  createClientService,
+  withPagesClient,
+} from './features/client/index.ts';
 import { createLogoutDelivery, type LogoutDelivery } from './features/logout-delivery/index.ts';
 import {
   createInitialAccessTokenService,
@@ -27,8 +31,14 @@ import { createUserService, type UserService } from './features/user/index.ts';
 import { createHealth, type Health } from './infra/health.ts';
 import { securityEvent } from './infra/logger.ts';
 import { createLookups } from './infra/lookups.ts';
+import { createMailer, type Mailer } from './infra/mail.ts';
 import { createEmit } from './infra/outbox.ts';
-import { createRateLimits, createRequestLimiter, ipBucket } from './infra/rate-limits.ts';
+import {
+  createRateLimits,
+  createRequestLimiter,
+  ipBucket,
+  type RateLimits,
+} from './infra/rate-limits.ts';
 import { loadServerSecrets } from './infra/server-secrets.ts';
 import { createInfrastructure, type Infrastructure, type Overrides } from './infrastructure.ts';
 import type { Emit } from './kernel/events.ts';
@@ -36,6 +46,10 @@ import type { ApiOptions, Route } from './kernel/http/index.ts';
 import { purgeExpired } from './oidc/adapter/index.ts';
 import { createAuthenticate } from './oidc/authenticate.ts';
 import { createSendLogout } from './oidc/backchannel-logout.ts';
+import { createCiba } from './oidc/ciba.ts';
+import { type Approvals, createApprovals } from './oidc/ciba-approvals.ts';
+import { RETURN_PATH } from './oidc/ciba-pages.ts';
+import { createPings, PING_RETRIES, type Pings } from './oidc/ciba-pings.ts';
 import { createThumbprintReader } from './oidc/client-certificate.ts';
 import { assertKnownScopes, validateClientMetadata } from './oidc/client-metadata.ts';
 import { type ClientDirectory, createClientDirectory } from './oidc/document-clients.ts';
@@ -47,7 +61,7 @@ import { keyPolicy } from './oidc/key-policy.ts';
 import { createKeyRotation, type KeyRotation } from './oidc/key-rotation.ts';
 import type { EngineEvents } from './oidc/listeners.ts';
 import { createRestarts, type Restarts } from './oidc/restarts.ts';
-import { createPages } from './pages/index.ts';
+import { createMails, createPages, type MailRequest } from './pages/index.ts';
 import { apiRoutes } from './routes.ts';
 import { assetVersion } from './web/assets.ts';
 import { createErrorPages, type ErrorPages } from './web/error-pages.ts';
@@ -76,6 +90,10 @@ export interface Deps extends Infrastructure {
   errorPages: ErrorPages;
   csrf: CsrfTokens;
   keyRotation: KeyRotation;
+  mailer: Mailer<MailRequest>;
+  approvals: Approvals;
+  rateLimits: RateLimits;
+  pings: Pings;
   routes: Route[];
   limiter: ApiOptions['limiter'];
   authenticate: ApiOptions['authenticate'];
@@ -135,6 +153,46 @@ function createLogouts(config: Config, infra: Infrastructure, engine: () => Engi
   });
 }
 
+/** Mails, from a queue. Outside development nothing is sent without a server. */
+function createMail(config: Config, infra: Infrastructure): Mailer<MailRequest> {
+  return createMailer({
+    ...infra,
+    url: config.SMTP_URL,
+    from: config.MAIL_FROM,
+    folder: config.NODE_ENV === 'development' ? '.data/mail' : null,
+    render: createMails({ viewsDir: folder('views'), localesDir: folder('locales') }),
+    onResult: (result) => infra.metrics.mailTotal.inc({ result }),
+  });
+}
+
+/** What CIBA stands on: links to requests, and pings of clients. */
+function createCibaParts(
+  config: Config,
+  infra: Infrastructure,
+  features: Features,
+  web: Awaited<ReturnType<typeof createWeb>>,
+  engine: () => EngineHost,
+) {
+  const mailer = createMail(config, infra);
+  const approvals = createApprovals(infra);
+  const pings = createPings({
+    ...infra,
+    queue: infra.queues.create('ciba-ping', PING_RETRIES),
+    send: (authReqId) => engine().current().sendPing(authReqId),
+    onResult: (result) => infra.metrics.pingTotal.inc({ result }),
+  });
+  const ciba = createCiba({
+    ...infra,
+    ...features,
+    ...web,
+    issuer: config.ISSUER,
+    isLocked: features.signIn.isLocked,
+    mailer,
+    approvals,
+  });
+  return { mailer, approvals, pings, ciba };
+}
+
 /** The features, each with what it needs and no more. */
 function createFeatures(config: Config, infra: Infrastructure, engine: () => EngineHost) {
   const { clock, log, postgres, sealer, revocations, passwords } = infra;
@@ -154,7 +212,7 @@ function createFeatures(config: Config, infra: Infrastructure, engine: () => Eng
     onLogouts: logouts.dispatch,
   });
   const resourceServers = createResourceServerService({ knex, clock, issuer: config.ISSUER });
-  const clients = createClientService({
+  const ownClients = createClientService({
     knex,
     clock,
     sealer,
@@ -162,6 +220,10 @@ function createFeatures(config: Config, infra: Infrastructure, engine: () => Eng
       await validateClientMetadata(engine().current().provider, metadata);
       await assertKnownScopes(metadata, () => resourceServers.listScopeNames(tenantId));
     },
+  });
+  const clients = withPagesClient(ownClients, {
+    redirectUri: `${config.ISSUER}${RETURN_PATH}`,
+    findPlatform: () => tenants.ensurePlatform(),
   });
   const directory = createClientDirectory({
     config,
@@ -329,6 +391,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     fetch: infra.outbound.fetch,
     ownIssuer: config.ISSUER,
   });
+  const cibaParts = createCibaParts(config, infra, features, web, currentEngine);
   engine = await createEngine({
     ...infra,
     ...features,
@@ -339,6 +402,8 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     restarts: web.restarts,
     lookups: web.lookups,
     pages: createEnginePages({ ...web, ...features, clients: features.directory }),
+    ciba: cibaParts.ciba,
+    enqueuePing: cibaParts.pings.enqueue,
     events: engineEvents(infra),
     onError: (error) => infra.log.error({ err: error }, 'keys could not be read'),
     wrapAdapter: overrides.wrapAdapter,
@@ -351,6 +416,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     trustedIssuers,
     ...web,
     ...createApiParts(config, infra, features, engine),
+    ...cibaParts,
     outbox,
     engine,
     keyRotation: createKeyRotation({
@@ -363,6 +429,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     async close() {
       engine.stop();
       await infra.queues.close();
+      cibaParts.mailer.close();
       await infra.passwords.close();
       infra.redis.disconnect();
       await Promise.all([

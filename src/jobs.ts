@@ -32,4 +32,6 @@ export function createJobs(deps: Deps): Job[] {
 /** Works off the queues in this process, until the queues are closed. */
 export function startConsumers(deps: Deps): void {
   deps.logouts.consume();
+  deps.mailer.start();
+  deps.pings.start();
 }

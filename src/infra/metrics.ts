@@ -21,6 +21,8 @@ export interface Metrics {
   readonly refreshTotal: Counter<'result'>;
   readonly sessionRevokedTotal: Counter;
   readonly backchannelLogoutTotal: Counter<'result'>;
+  readonly mailTotal: Counter<'result'>;
+  readonly pingTotal: Counter<'result'>;
   readonly dependencyUp: Gauge<'dep'>;
   readonly hashQueueDepth: Gauge;
   readonly outboxLagSeconds: Gauge;
@@ -116,6 +118,18 @@ function createInstruments(registry: Registry, collect: () => Promise<void>) {
     backchannelLogoutTotal: new Counter({
       name: 'auth_backchannel_logout_total',
       help: 'Tries to tell a client of a logout, by result',
+      labelNames: ['result'],
+      registers,
+    }),
+    mailTotal: new Counter({
+      name: 'auth_mail_total',
+      help: 'Mails by result of each try: sent, retried, failed, expired; refused without a server',
+      labelNames: ['result'],
+      registers,
+    }),
+    pingTotal: new Counter({
+      name: 'auth_ciba_ping_total',
+      help: 'Notifications of CIBA clients by result of each try: sent, retried, failed',
       labelNames: ['result'],
       registers,
     }),

@@ -160,7 +160,8 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
     },
     features,
     fetch: (url, init) => deps.outbound.fetch(url as string | URL, init),
-    findAccount: async (_ctx, accountId) => deps.findAccount(accountId),
+    findAccount: async (ctx, accountId) =>
+      (await deps.findAccount(accountId)) ?? deps.ciba.standIn(ctx, accountId),
     interactions: {
       policy: createPolicy(policyDeps),
       url: async (ctx, interaction) => {

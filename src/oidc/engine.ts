@@ -20,6 +20,8 @@ import { loadServerSecrets } from '../infra/server-secrets.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Emit } from '../kernel/events.ts';
 import { createAdapterFactory, type Pipeline, takeUser } from './adapter/index.ts';
+import type { CibaHooks } from './ciba.ts';
+import type { Pings } from './ciba-pings.ts';
 import { mayHoldTokens, type TenantAccount, toAccount } from './claims.ts';
 import { guardAdapters, orUnavailable } from './dependency-errors.ts';
 import type { ClientDirectory } from './document-clients.ts';
@@ -58,6 +60,8 @@ export interface EngineDeps {
   initialAccessTokens: InitialAccessTokenService;
   pages: HostedPages;
   restarts: Restarts;
+  ciba: CibaHooks;
+  enqueuePing: Pings['enqueue'];
   /** 32 bytes that DPoP nonces are made of; the same in every process. */
   dpopSecret: Buffer;
   notifications: Pick<Notifications, 'listen'>;
@@ -139,6 +143,8 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         outbound: deps.outbound,
         userCodes: { rateLimits: deps.rateLimits, addressKey: ipBucket },
         pollPace,
+        ciba: deps.ciba,
+        enqueuePing: deps.enqueuePing,
         revocations: deps.revocations,
         recordExchange: createExchangeRecorder(deps),
         trustedIssuers: deps.trustedIssuers,

@@ -148,6 +148,8 @@ export async function renderDiscovery(provider: Provider): Promise<Record<string
   };
   await discovery(ctx as never, async () => {});
   if (!ctx.body) throw new Error('oidc-provider rendered no discovery document');
+  // Upstream always says true; there are no user codes here (CIBA Core 4).
+  ctx.body.backchannel_user_code_parameter_supported = false;
   // Upstream says false, since it has none; ours wants its addresses registered.
   if (requestUriSteps.has(provider)) {
     ctx.body.request_uri_parameter_supported = true;

@@ -12,6 +12,8 @@ import {
   patchAccessTokens,
   type RevocationCheck,
 } from './access-tokens.ts';
+import type { CibaHooks } from './ciba.ts';
+import { deferPings, type Pings } from './ciba-pings.ts';
 import type { TenantAccount } from './claims.ts';
 import { createClientLookup } from './client-lookup.ts';
 import { createConfiguration } from './configuration.ts';
@@ -71,6 +73,9 @@ export interface ProviderDeps {
   /** Bounds guesses of user codes; `addressKey` maps an address to whoever has it whole. */
   userCodes: Parameters<typeof limitUserCodeGuesses>[1];
   pollPace: PollPace;
+  ciba: CibaHooks;
+  /** Queues a ping; see `Engine.sendPing`. */
+  enqueuePing: Pings['enqueue'];
   revocations: RevocationCheck & {
     /** Ends one access token until it would have expired; `exp` in seconds since the epoch. */
     revokeToken(token: { jti: string; exp: number }): Promise<void>;
@@ -88,6 +93,8 @@ export interface ProviderDeps {
 
 export interface Engine {
   provider: Provider;
+  /** Tells a client in ping mode that its request was answered. @throws when it does not take it */
+  sendPing(authReqId: string): Promise<void>;
   verifier: AccessTokenVerifier;
   /** The account that an access token is about, if it is about one. */
   findAccountId(claims: AccessTokenClaims): Promise<string | undefined>;
@@ -130,8 +137,10 @@ export function buildProvider(deps: ProviderDeps): Engine {
   });
   onRequestUri(provider, createRequestUriStep(deps.outbound));
   onRegistration(provider, deps.onRegistration);
+  const sendPing = deferPings(provider, deps.enqueuePing);
   return {
     provider,
+    sendPing,
     verifier,
     findAccountId: (claims) =>
       accountIdOf(claims, grantIdOf(claims.jti), (id) => provider.Grant.find(id)),

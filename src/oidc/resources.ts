@@ -58,7 +58,9 @@ function storedInfo(
  * The finder throws InvalidTarget for an indicator that is not known (RFC 8707 2).
  */
 export function createResourceFinder(
-  deps: Pick<ProviderDeps, 'config' | 'clients' | 'resourceServers'>,
+  deps: Pick<ProviderDeps, 'config' | 'resourceServers'> & {
+    clients: Pick<ProviderDeps['clients'], 'find'>;
+  },
 ) {
   const { ISSUER, SIGNING_ALG } = deps.config;
   const platform = platformResource(ISSUER);

@@ -2,6 +2,7 @@ export { type Asset, assetPath, assets } from './assets.ts';
 export { brandStylesheet } from './brand-colour.ts';
 export { webUrl } from './html.ts';
 export { type LocaleWishes, negotiateLocale } from './locale.ts';
+export { createMails, type MailRequest, type MailTemplate, type RenderedMail } from './mails.ts';
 export {
   deviceErrors,
   docsLabels,
@@ -17,6 +18,8 @@ export {
 export { createPages } from './pages.ts';
 export type {
   Account,
+  ApproveEndModel,
+  ApproveModel,
   Brand,
   ConsentModel,
   ContinueModel,

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { IntlMessageFormat } from 'intl-messageformat';
 import { escapeHtml, plain } from './html.ts';
 import { locales } from './locale.ts';
@@ -68,4 +69,11 @@ function richText(message: IntlMessageFormat, values: MessageValues): string {
         : escapeHtml(part.value),
     )
     .join('');
+}
+
+/** A folder as a URL that names within it are relative to. */
+export function folderUrl(folder: string | URL): URL {
+  const url = folder instanceof URL ? new URL(folder) : pathToFileURL(folder);
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return url;
 }

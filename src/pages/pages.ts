@@ -1,9 +1,9 @@
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
 import { fontName } from './assets.ts';
 import { clip, escapeHtml, exactAttribute, initial, linkUrl, webUrl } from './html.ts';
 import { locales } from './locale.ts';
-import { loadMessages, type Messages } from './messages.ts';
+import { folderUrl, loadMessages, type Messages } from './messages.ts';
 import type { Frame, MessageValues, PageModels, PageName, Pages, PagesOptions } from './types.ts';
 
 // Longer titles are cut by every browser, and by screen readers' patience.
@@ -24,12 +24,6 @@ export function createPages(options: PagesOptions): Pages {
     text: messages.text,
     locales,
   };
-}
-
-function folderUrl(folder: string | URL): URL {
-  const url = folder instanceof URL ? new URL(folder) : pathToFileURL(folder);
-  if (!url.pathname.endsWith('/')) url.pathname += '/';
-  return url;
 }
 
 /** What a template sees as `it`. */

@@ -127,6 +127,27 @@ export interface DeviceEndModel {
   clientName: string | null;
 }
 
+/** A request of an application that reached the person by another way than the browser. */
+export interface ApproveModel {
+  action: string;
+  csrfToken: string;
+  client: { name: string; logoUri: string | null };
+  account: Account;
+  /** What the application shows as well, to tell this request from another. */
+  message: string | null;
+  origin: Origin;
+  /** Minutes that are left to answer. */
+  minutes: number;
+  scopes: ScopeLine[];
+}
+
+export interface ApproveEndModel {
+  state: 'allowed' | 'denied' | 'gone' | 'other-account' | 'locked';
+  clientName: string | null;
+  /** Where another account signs in; null where that would not help. */
+  signInUrl: string | null;
+}
+
 export interface SignedOutModel {
   clientName: string | null;
   returnUrl: string | null;
@@ -152,6 +173,8 @@ export interface PageModels {
   'sign-in': SignInModel;
   consent: ConsentModel;
   logout: LogoutModel;
+  approve: ApproveModel;
+  'approve-end': ApproveEndModel;
   continue: ContinueModel;
   device: DeviceModel;
   'device-confirm': DeviceConfirmModel;

@@ -213,6 +213,45 @@ function deviceScenes(): Scene[] {
   ];
 }
 
+export function approve(locale: Locale): PageModels['approve'] {
+  return {
+    action: '/approve/abc',
+    csrfToken: 'token',
+    client: { name: 'Acme Bank', logoUri: null },
+    account,
+    message: 'Lệnh chuyển tiền 4711',
+    origin: { ip: '203.0.113.9', agent: null },
+    minutes: 9,
+    scopes: ['openid', 'profile', 'files:read'].map((scope) => scopeLine(pages, locale, scope)),
+  };
+}
+
+function approveScenes(): Scene[] {
+  const states = ['allowed', 'denied', 'gone', 'locked'] as const;
+  return [
+    scene('approve', 'approve', approve, tenant),
+    scene('approve-long', 'approve', (locale) => ({
+      ...approve(locale),
+      client: { name: longName, logoUri: null },
+      account: longAccount,
+      message: 'x'.repeat(64),
+    })),
+    scene('approve-bare', 'approve', (locale) => ({
+      ...approve(locale),
+      message: null,
+      origin: { ip: null, agent: null },
+    })),
+    ...states.map((state) =>
+      scene(`approve-${state}`, 'approve-end', { state, clientName: longName, signInUrl: null }),
+    ),
+    scene('approve-other', 'approve-end', {
+      state: 'other-account',
+      clientName: null,
+      signInUrl: '/authorize?prompt=login',
+    }),
+  ];
+}
+
 function errorScenes(): Scene[] {
   return errorKinds.map((kind) =>
     scene(`error-${kind}`, 'error', {
@@ -280,6 +319,7 @@ export const scenes: readonly Scene[] = [
   }),
   scene('signed-out-plain', 'signed-out', { clientName: null, returnUrl: null, signInUrl: '/' }),
   ...deviceScenes(),
+  ...approveScenes(),
   ...errorScenes(),
   scene('not-found', 'not-found', { homeUrl: '/' }),
 ];

@@ -4,6 +4,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
 import { createFreshCache } from '../../kernel/fresh-cache.ts';
 import { newId } from '../../kernel/ids.ts';
+import { PAGES_CLIENT_ID } from './built-in.ts';
 import { changeClient, rotateSecret } from './changes.ts';
 import { type ClaimRegistration, registerClient, replaceRegistered } from './registrations.ts';
 import * as repository from './repository.ts';
@@ -111,7 +112,9 @@ async function createClient(deps: ClientServiceDeps, input: NewClient): Promise<
   };
   await deps.knex
     .transaction(async (trx) => {
-      if (await repository.isUserId(trx, clientId)) throw isTaken();
+      if (clientId === PAGES_CLIENT_ID || (await repository.isUserId(trx, clientId))) {
+        throw isTaken();
+      }
       await repository.insertClient(trx, record);
     })
     .catch((error: { code?: string }) => {

@@ -18,6 +18,8 @@ export interface TakenAttempt {
 export interface AttemptLimits {
   take(attempt: Attempt): Promise<TakenAttempt>;
   giveBack(attempt: Attempt): Promise<void>;
+  /** Whether an account is closed for now by failed tries at it. */
+  isLocked(account: string): Promise<boolean>;
 }
 
 /** A budget of tries; fits the limits of infra/rate-limits.ts. */
@@ -35,6 +37,7 @@ interface RateLimits {
     states: { allowed: boolean; remaining: number; retryAfterSeconds: number }[];
   }>;
   release(limits: readonly Budget[]): Promise<void>;
+  peek(limit: Budget): Promise<{ allowed: boolean }>;
 }
 
 const MINUTE = 60_000;
@@ -80,6 +83,7 @@ export function createAttemptLimits(
       const lockedUntil = isLast ? new Date(clock.now() + ACCOUNT.blockMs) : null;
       return { refusedBy: null, retryAfter: 0, lockedUntil };
     },
+    isLocked: async (account) => !(await rateLimits.peek({ ...ACCOUNT, key: account })).allowed,
     giveBack: (attempt) => rateLimits.release(budgetsOf(attempt)),
   };
 }

@@ -57,6 +57,9 @@ type FailureReason = 'unknown_user' | 'no_password' | 'wrong_password' | 'not_ac
 /** Longest password that is looked at, in characters; one more is simply wrong. */
 const LONGEST_PASSWORD = 1_024;
 
+/** Whose budget of failed tries it is. */
+const accountKey = (userId: string): string => `user:${userId}`;
+
 export type SignInService = ReturnType<typeof createSignInService>;
 
 /** Sign-in with a password; whatever is wrong, the answer and its time are the same. */
@@ -156,6 +159,9 @@ export function createSignInService(deps: SignInDeps) {
   }
 
   return {
+    /** Whether too many failed tries have closed a user's account for now. */
+    isLocked: (userId: string): Promise<boolean> => deps.attempts.isLocked(accountKey(userId)),
+
     /**
      * Checks an identifier and password.
      * @throws AppError IDENT_INVALID_CREDENTIALS, IDENT_RATE_LIMITED,
@@ -167,7 +173,7 @@ export function createSignInService(deps: SignInDeps) {
       const candidate = found === 'ambiguous' ? undefined : found;
       const attempt: Attempt = {
         clientIp: request.clientIp,
-        account: candidate ? `user:${candidate.id}` : `name:${identifier?.value ?? ''}`,
+        account: candidate ? accountKey(candidate.id) : `name:${identifier?.value ?? ''}`,
       };
       const facts = { userId: candidate?.id ?? null, tenantId: candidate?.tenantId ?? null };
       const { lockedUntil } = await takeAttempt(attempt, facts);
