@@ -172,7 +172,10 @@ export function patchAccessTokens(
     const grantId = grantIdOf(claims.jti);
     const accountId = await accountIdOf(claims, grantId, (id) => provider.Grant.find(id));
     if (!accountId && claims.sub !== claims.client_id) return undefined;
-    const ownGrant = isOfOtherClient(claims.jti) ? undefined : grantId;
+    const isForeign = isOfOtherClient(claims.jti);
+    // The engine asks for the grant of a token; for the one of another client it is done here.
+    if (isForeign && grantId && !(await provider.Grant.find(grantId))) return undefined;
+    const ownGrant = isForeign ? undefined : grantId;
     const token = new AccessToken(toModelPayload(claims, { accountId, grantId: ownGrant }));
     isStructured.add(token);
     return token;

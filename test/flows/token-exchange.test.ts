@@ -178,7 +178,10 @@ test('nobody leaves the chain by exchanging again: impersonation keeps the actor
   const token = assertIssuedToken(
     await exchangeToken(url, notes, accessToken, await asActor(notes)),
   );
-  const own = assertIssued(await exchangeToken(url, notes, token, { scope: 'openid' }));
+  const narrowed = await exchangeToken(url, notes, token, { scope: 'openid' });
+  const own = assertIssued(narrowed);
+  const { body } = await introspect(url, notes, String(narrowed.body.access_token));
+  assert.equal(body.active, true, 'it lives like the one that it came from');
   assert.deepEqual(own.act, { sub: notes.clientId }, 'narrowing its own token');
   const same = assertIssued(await exchangeToken(url, notes, token, await asActor(notes)));
   assert.deepEqual(same.act, { sub: notes.clientId }, 'the same actor once more');
@@ -210,6 +213,14 @@ test("an actor's token must be valid, the presenting client's own, and of the sa
     await exchangeToken(url, notes, accessToken, { actor_token_type: tokenType('access_token') }),
     'invalid_request',
     'without the token',
+  );
+  const delegated = assertIssuedToken(
+    await exchangeToken(url, notes, accessToken, await asActor(notes)),
+  );
+  assertRefused(
+    await exchangeToken(url, notes, accessToken, actor(delegated)),
+    'invalid_request',
+    'an actor for whom somebody acts',
   );
 });
 
@@ -341,6 +352,17 @@ test('revoking a token keeps it from being exchanged, and its grant reaches ever
   assertRefused(await exchangeToken(url, portal, session.accessToken), 'invalid_request');
   const more = await asActor(search);
   assertRefused(await exchangeToken(url, search, delegated, more), 'invalid_request');
+});
+
+test('a grant that ended reaches an exchanged token even where the revocation set was lost', async () => {
+  const session = await signInForTokens(world, { client: portal });
+  const delegated = assertIssuedToken(
+    await exchangeToken(url, notes, session.accessToken, await asActor(notes)),
+  );
+  await postForm(`${url}/revoke`, { token: session.refreshToken }, basic(portal));
+  const grantId = String(decodeJwt(delegated).jti).split('.')[0];
+  await deps.redis.del(`revoked:grant:{${grantId}}`);
+  assert.equal((await introspect(url, notes, delegated)).body.active, false);
 });
 
 test('ending the session reaches an exchanged token', async () => {

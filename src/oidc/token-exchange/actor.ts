@@ -27,6 +27,8 @@ async function readActor(
     throw new errors.InvalidRequest('the actor_token was issued to another client');
   }
   assertBoundTo(token, proofs, 'actor_token');
+  // Whoever acts for the actor would be lost from the chain.
+  if (token.act) throw new errors.InvalidRequest('the actor_token is a delegated one itself');
   if (token.accountId === undefined) return token.clientId;
   // A person acts in the tenant that their own token acts in, and in no other.
   const account = await findPerson(ctx, token, 'actor_token');

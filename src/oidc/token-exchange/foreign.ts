@@ -82,7 +82,7 @@ export async function readForeign(
     scopes: undefined,
     aud: platformResource(deps.issuer),
     exp: found.notAfter,
-    grantId: undefined,
+    grant: undefined,
     sid: undefined,
     amr: ['fed'],
     acr: undefined,

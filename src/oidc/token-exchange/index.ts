@@ -186,8 +186,8 @@ async function exchange(
   rememberExchange(ctx, { ...subject, act: delegation.act });
   const { accessToken, expiresIn, tokenType } = await issueExchanged(ctx, {
     accountId: subject.account.accountId,
-    grantId: subject.grantId ?? (await createGrant(ctx, client, decision)),
-    isOfOtherClient: subject.clientId !== undefined && subject.clientId !== client.clientId,
+    grantId: subject.grant?.id ?? (await createGrant(ctx, client, decision)),
+    isOfOtherClient: subject.grant !== undefined && subject.grant.clientId !== client.clientId,
     gty: TOKEN_EXCHANGE,
     notAfter: subject.exp,
     resourceServer: target,

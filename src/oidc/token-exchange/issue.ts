@@ -15,7 +15,7 @@ interface IssuedToken {
 
 export interface ExchangedToken {
   accountId: string;
-  grantId: string | undefined;
+  grantId: string;
   isOfOtherClient: boolean;
   gty: string;
   /** Seconds since the epoch: the token ends then at the latest. */

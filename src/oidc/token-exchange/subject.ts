@@ -21,8 +21,8 @@ export interface OwnToken {
   aud: string | undefined;
   /** Seconds since the epoch. */
   exp: number;
-  /** The grant at the root of a chain of exchanges; undefined for a client's own token. */
-  grantId: string | undefined;
+  /** The grant at the root of a chain of exchanges, with its client; undefined for a client's own token. */
+  grant: { id: string; clientId: string | undefined } | undefined;
   sid: string | undefined;
   amr: string[];
   acr: string | undefined;
@@ -79,10 +79,15 @@ const refuse = (what: string): errors.InvalidRequest =>
   new errors.InvalidRequest(`the ${what} is not valid`);
 
 /** A live grant of the person at the root of the token; ended is ended, for every token under it. */
-async function assertGranted(ctx: KoaContextWithOIDC, token: OwnToken, what: string) {
-  const grant =
-    token.grantId === undefined ? undefined : await ctx.oidc.provider.Grant.find(token.grantId);
-  if (!grant || grant.accountId !== token.accountId) throw refuse(what);
+async function findGranted(
+  ctx: KoaContextWithOIDC,
+  { accountId, grantId }: { accountId: string | undefined; grantId: string | undefined },
+  what: string,
+): Promise<{ id: string; clientId: string | undefined } | undefined> {
+  if (accountId === undefined) return undefined;
+  const grant = grantId === undefined ? undefined : await ctx.oidc.provider.Grant.find(grantId);
+  if (!grant || grantId === undefined || grant.accountId !== accountId) throw refuse(what);
+  return { id: grantId, clientId: grant.clientId };
 }
 
 /**
@@ -99,15 +104,15 @@ export async function readOwnToken(
   const found = (await AccessToken.find(value)) ?? (await ClientCredentials.find(value));
   const model = found as unknown as TokenModel | undefined;
   if (!model?.isValid) throw refuse(what);
-  const { extra = {} } = model;
+  const { extra = {}, accountId, grantId = grantIdOf(model.jti) } = model;
   const token: OwnToken = {
     clientId: model.clientId,
-    accountId: model.accountId,
+    accountId,
     tid: extra.tid,
     scopes: new Set(model.scope?.split(' ').filter(Boolean)),
     aud: [model.aud].flat()[0],
     exp: model.exp,
-    grantId: model.accountId === undefined ? undefined : (model.grantId ?? grantIdOf(model.jti)),
+    grant: await findGranted(ctx, { accountId, grantId }, what),
     sid: extra.sid ?? model.sid,
     amr: extra.amr ?? [],
     acr: extra.acr,
@@ -116,7 +121,6 @@ export async function readOwnToken(
     jkt: model.jkt,
     x5t: model['x5t#S256'],
   };
-  if (token.accountId !== undefined) await assertGranted(ctx, token, what);
   // A client that was disabled since holds nothing that could be passed on.
   if (!(await ctx.oidc.provider.Client.find(token.clientId))) throw refuse(what);
   return token;
