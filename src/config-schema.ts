@@ -165,6 +165,9 @@ export const shape = {
       'must be names of letters, digits and _ . : / -',
     )
     .describe('Types of `authorization_details` that clients may ask for (RFC 9396)'),
+  REQUEST_OBJECT_ENCRYPTION: flag(false).describe(
+    'Publish a key that request objects may be encrypted to (RFC 9101 6.1)',
+  ),
   DPOP_NONCE_REQUIRED: flag(false).describe(
     'Every DPoP proof must hold a nonce of the server; clients of the profile `fapi2` always must',
   ),

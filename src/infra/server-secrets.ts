@@ -5,7 +5,13 @@ import { newId } from '../kernel/ids.ts';
 import type { Sealer } from './sealing.ts';
 
 /** What a server secret is for; each purpose has keys of its own. */
-export type SecretPurpose = 'cookies' | 'csrf' | 'pairwise' | 'dpop' | 'lookups';
+export type SecretPurpose =
+  | 'cookies'
+  | 'csrf'
+  | 'pairwise'
+  | 'dpop'
+  | 'request-objects'
+  | 'lookups';
 
 /** Purposes whose secrets rotate. */
 const ROTATING: readonly SecretPurpose[] = ['cookies', 'csrf'];

@@ -3,6 +3,7 @@ import {
   type ClientAuthMethod,
   type Configuration,
   errors,
+  type JWK,
   type KoaContextWithOIDC,
   type ResponseType,
 } from 'oidc-provider';
@@ -114,7 +115,12 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
   const policyDeps = { tenants: deps.tenants, findClient };
   return {
     adapter: deps.adapter,
-    jwks: { keys: engineKeys(deps).map(toEngineKey) },
+    jwks: {
+      keys: [
+        ...engineKeys(deps).map(toEngineKey),
+        ...(deps.encryptionKey ? [deps.encryptionKey.own as unknown as JWK] : []),
+      ],
+    },
     acrValues: reachableAcrs,
     assertJwtClientAuthClaimsAndHeader: assertAssertion,
     claims: scopeClaims,

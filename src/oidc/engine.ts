@@ -34,6 +34,7 @@ import { type EngineEvents, listen } from './listeners.ts';
 import { createPollPace } from './poll-pace.ts';
 import { buildProvider } from './provider.ts';
 import { createClientStore, createRegistrationStep } from './registration.ts';
+import { type EncryptionKey, requestEncryptionKey } from './request-encryption.ts';
 import type { Restarts } from './restarts.ts';
 import { createExchangeRecorder } from './token-exchange/record.ts';
 
@@ -87,6 +88,13 @@ const withHostedForms = (host: EngineHost, pages: HostedPages): EngineHost => ({
   },
 });
 
+/** The key that request objects may be encrypted to, where the deployment offers that. */
+async function loadEncryptionKey(deps: EngineDeps): Promise<EncryptionKey | undefined> {
+  if (!deps.config.REQUEST_OBJECT_ENCRYPTION) return undefined;
+  const [secret] = await loadServerSecrets(deps, 'request-objects');
+  return secret && requestEncryptionKey(secret);
+}
+
 /** An account that may hold tokens; the row that the request has read already, if it has. */
 export const createFindAccount =
   (users: Pick<UserService, 'findAccount'>) =>
@@ -101,6 +109,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
   const findAccount = createFindAccount(deps.users);
   // The first that there was: it is never changed.
   const pairwiseSecret = (await loadServerSecrets(deps, 'pairwise')).at(-1) as Buffer;
+  const encryptionKey = await loadEncryptionKey(deps);
   const factory = createAdapterFactory({
     ...deps,
     pool: deps.pipeline.writes,
@@ -119,6 +128,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
     readKeys: () => readKeys(deps, algs),
     watchKeys: (onChange) => deps.notifications.listen(KEYS_CHANGED, onChange),
     jwksMaxAge: config.JWKS_MAX_AGE,
+    encryptionKeys: encryptionKey ? [encryptionKey.published] : [],
     build({ signing, cookies }) {
       const engine = buildProvider({
         config,
@@ -126,6 +136,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         cookieKeys: cookies,
         pairwiseSecret,
         dpopSecret: deps.dpopSecret,
+        encryptionKey,
         adapter,
         resourceServers: {
           find: (audience) => orUnavailable(() => deps.resourceServers.find(audience)),

@@ -66,16 +66,19 @@ export async function createEngineHost(options: {
   build(keys: KeySet): Engine;
   /** Seconds that others may keep the JWKS. */
   jwksMaxAge: number;
+  /** Public keys that others may encrypt to. */
+  encryptionKeys: Record<string, string>[];
   onSwap(keys: KeySet): void;
   onError(error: unknown): void;
 }): Promise<EngineHost> {
   async function load(stored: StoredKeys): Promise<Loaded> {
     const keys = stored.open();
     const engine = options.build(keys);
+    const published = [...keys.signing.map((key) => key.publicJwk), ...options.encryptionKeys];
     return {
       engine,
       handle: compose(engine.provider.middleware) as Loaded['handle'],
-      documents: await createPublicDocuments(engine.provider, keys.signing, options.jwksMaxAge),
+      documents: await createPublicDocuments(engine.provider, published, options.jwksMaxAge),
       keys,
       fingerprint: stored.fingerprint,
     };

@@ -37,6 +37,7 @@ import {
 import type { SigningKey } from './keys.ts';
 import { accountIdOf } from './pairwise.ts';
 import { completePollAnswers, type PollPace } from './poll-pace.ts';
+import type { EncryptionKey } from './request-encryption.ts';
 import { createRequestUriStep } from './request-uri.ts';
 import { platformResource } from './resources.ts';
 import { registerTokenExchange, type TokenExchangeDeps } from './token-exchange/index.ts';
@@ -56,6 +57,8 @@ export interface ProviderDeps {
   pairwiseSecret: Buffer;
   /** 32 bytes that DPoP nonces are made of (RFC 9449 8); the same in every process. */
   dpopSecret: Buffer;
+  /** What request objects are encrypted to, where that is switched on. */
+  encryptionKey: EncryptionKey | undefined;
   adapter: (model: string) => Adapter;
   resourceServers: Pick<ResourceServerService, 'find'>;
   /** Clients that are registered. */

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Provider } from 'oidc-provider';
 import { renderDiscovery } from './internals.ts';
-import type { SigningKey } from './keys.ts';
 
 /** Paths of the JWKS: the advertised one and the alias that sister services know. */
 const JWKS_PATHS = ['/.well-known/jwks.json', '/jw-certs'];
@@ -75,18 +74,15 @@ const DISCOVERY_MAX_AGE = 3_600;
 
 /**
  * Renders the public documents of an engine once.
+ * @param keys public JWKs
  * @param jwksMaxAge seconds that others may keep the JWKS
  */
 export async function createPublicDocuments(
   provider: Provider,
-  keys: SigningKey[],
+  keys: Record<string, string>[],
   jwksMaxAge: number,
 ): Promise<PublicDocuments> {
-  const jwks = toDocument(
-    { keys: keys.map((key) => key.publicJwk) },
-    'application/jwk-set+json; charset=utf-8',
-    jwksMaxAge,
-  );
+  const jwks = toDocument({ keys }, 'application/jwk-set+json; charset=utf-8', jwksMaxAge);
   const discovery = toDocument(
     await renderDiscovery(provider),
     'application/json; charset=utf-8',

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash, createSecretKey } from 'node:crypto';
 import { test } from 'node:test';
-import { CompactEncrypt, SignJWT, UnsecuredJWT } from 'jose';
+import { CompactEncrypt, importJWK, type JWK, SignJWT, UnsecuredJWT } from 'jose';
 import { seedClient, type TestClient } from '../helpers/gatehouse.ts';
 import { type ClientKeys, createKeys, epoch, signJwt } from '../helpers/keys.ts';
 import { createUserAgent } from '../helpers/user-agent.ts';
-import { basic, createWorld, postForm } from './support.ts';
+import { basic, createWorld, getJson, postForm } from './support.ts';
 
 const world = await createWorld();
 const { url, people, deps } = world;
@@ -158,6 +158,34 @@ test('require_signed_request_object: plain parameters do not pass, here or at PA
   assert.equal(pushed.status, 400);
   assert.equal(pushed.body.error, 'invalid_request');
   assert.equal(await outcomeOf(strict, await signJwt(keys, claimsOf(strict))), 'sign-in');
+});
+
+test('a deployment that offers it takes requests encrypted to its key, signed within (RFC 9101 6.1)', async () => {
+  const settings = { REQUEST_OBJECT_ENCRYPTION: 'true' };
+  const sealed = await createWorld({ settings });
+  const { body: metadata } = await getJson(`${sealed.url}/.well-known/openid-configuration`);
+  assert.deepEqual(metadata.request_object_encryption_alg_values_supported, ['ECDH-ES']);
+  const { body } = await getJson(`${sealed.url}/.well-known/jwks.json`);
+  const jwk = (body.keys as JWK[]).find(({ use }) => use === 'enc');
+  assert.ok(jwk && !('d' in jwk));
+  const of = await seedClient(sealed.deps, sealed.people.tenantId, {
+    metadata: { jwks: keys.jwks },
+  });
+  const ask = async (inner: string, enc = 'A256GCM') => {
+    const request = await new CompactEncrypt(new TextEncoder().encode(inner))
+      .setProtectedHeader({ alg: 'ECDH-ES', enc, kid: String(jwk.kid), cty: 'oauth-authz-req+jwt' })
+      .encrypt(await importJWK(jwk, 'ECDH-ES'));
+    const query = new URLSearchParams({ client_id: of.clientId, request });
+    const end = await createUserAgent(sealed.url).follow(`${sealed.url}/authorize?${query}`);
+    return end.url.searchParams.get('error') ?? end.url.pathname.split('/')[1];
+  };
+  const claims = { ...claimsOf(of), aud: sealed.url };
+  assert.equal(await ask(await signJwt(keys, claims)), 'interaction');
+  assert.equal(await ask(await signJwt(keys, claims), 'A128CBC-HS256'), 'interaction');
+  // Encryption says nothing of who wrote it (RFC 9101 10.2).
+  const unsigned = new UnsecuredJWT(claims).encode();
+  const outcome = await ask(unsigned);
+  assert.ok(outcome !== 'interaction', outcome);
 });
 
 test('weak algorithms cannot even be registered (RFC 8725 3.1)', async () => {
