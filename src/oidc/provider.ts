@@ -37,6 +37,7 @@ import {
 import type { SigningKey } from './keys.ts';
 import { accountIdOf } from './pairwise.ts';
 import { completePollAnswers, type PollPace } from './poll-pace.ts';
+import { patchPolledCodes } from './polled-codes.ts';
 import type { EncryptionKey } from './request-encryption.ts';
 import { createRequestUriStep } from './request-uri.ts';
 import { platformResource } from './resources.ts';
@@ -127,6 +128,7 @@ export function buildProvider(deps: ProviderDeps): Engine {
   patchCodeConsumption(provider);
   patchRefreshGrant(provider, deps.onReplay);
   patchProofReplay(provider);
+  patchPolledCodes(provider);
   patchBackchannelLogout(provider, deps.onClientLogout);
   limitUserCodeGuesses(provider, deps.userCodes);
   completePollAnswers(provider, { issuer: deps.config.ISSUER, pace: deps.pollPace });
