@@ -141,6 +141,9 @@ test('without or with a wrong iss, aud, exp, iat or subject it is refused (GHSA-
     'an empty sub': { sub: '' },
     'a sub of another type': { sub: 1 },
     'a NUL in sub': { sub: 'subject-1\u0000' },
+    'half a character in sub': { sub: 'subject-1\ud800' },
+    'an overlong sub': { sub: 's'.repeat(256) },
+    'a NUL in iss': { iss: `${issuer}\u0000` },
     'an unknown sub': { sub: 'subject-2' },
     'an exp of another type': { exp: String(now + 300) },
   };
@@ -411,7 +414,15 @@ test('actors of a foreign token stay in the chain, as those of its issuer', asyn
   const delegated = await exchange(token, { more });
   const claims = decodeJwt(String(delegated.body.access_token));
   assert.deepEqual(claims.act, { sub: client.clientId, act: earlier });
-  for (const bad of ['x', {}, { sub: '' }, { sub: 1 }, { sub: 'a', act: { sub: 'b', act: 5 } }]) {
+  for (const bad of [
+    'x',
+    {},
+    { sub: '' },
+    { sub: 1 },
+    { sub: 'a\u0000' },
+    { sub: '\ud800' },
+    { sub: 'a', act: { sub: 'b', act: 5 } },
+  ]) {
     assertRefused(await exchange(await upstream.sign({ act: bad })), JSON.stringify(bad));
   }
   let long: object = { sub: 'a' };

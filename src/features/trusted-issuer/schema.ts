@@ -32,7 +32,11 @@ function isSafe(value: string): boolean {
 const address = z
   .string()
   .max(2_000)
+  .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII')
   .refine(isSafe, 'must be an https address without credentials or fragment');
+
+/** Whether a text can be an issuer at all; asked before it reaches the database. */
+export const isAddress = (value: string): boolean => address.safeParse(value).success;
 
 const claimName = z.string().regex(/^[\w.:/-]{1,100}$/, 'must be the name of a claim');
 

@@ -6,7 +6,12 @@ import { trustedIssuerEvents } from './events.ts';
 import { createKeySets, type Fetch } from './key-sets.ts';
 import { findLinkedUser, type LinkingDeps, link } from './linking.ts';
 import * as repository from './repository.ts';
-import { type NewTrustedIssuer, newTrustedIssuer, type TrustedIssuer } from './schema.ts';
+import {
+  isAddress,
+  type NewTrustedIssuer,
+  newTrustedIssuer,
+  type TrustedIssuer,
+} from './schema.ts';
 import { type ForeignTokenType, peekClaims, refuse, verifyForeign } from './verify.ts';
 
 export interface TrustedIssuerDeps extends LinkingDeps {
@@ -149,7 +154,7 @@ export function createTrustedIssuerService(deps: TrustedIssuerDeps): TrustedIssu
     },
     async authenticate(token, { type, tenantId }) {
       const { iss, aud } = peekClaims(token, type);
-      if (iss.includes('\u0000')) throw refuse('the issuer is not trusted here');
+      if (!isAddress(iss)) throw refuse('the issuer is not trusted here');
       const entry = chooseEntry(await repository.findEnabled(knex, iss, tenantId), aud);
       const claims = await verifyForeign(token, entry, { keySets, now: clock.now() });
       const { exp = 0, iat = 0, auth_time: authTime } = claims;

@@ -91,6 +91,10 @@ function assertBounded(act: Act | undefined): void {
   throw new errors.InvalidRequest(`more than ${MOST_ACTORS} actors, one after another`);
 }
 
+/** Whether a name can be kept: a NUL or half a character cannot be stored, nor shown. */
+const isName = (value: unknown): value is string =>
+  typeof value === 'string' && /^\P{C}{1,255}$/u.test(value);
+
 /**
  * The actors that a token of a trusted issuer names, as that issuer's.
  * @throws InvalidRequest for a claim that is none, or too long a chain
@@ -98,10 +102,9 @@ function assertBounded(act: Act | undefined): void {
 export function readForeignAct(claim: unknown, issuer: string, depth = 1): Act | undefined {
   if (claim === undefined) return undefined;
   const { sub, iss = issuer, act } = Object(claim) as Record<string, unknown>;
-  const isText = [sub, iss].every((value) => typeof value === 'string' && value.length <= 255);
-  if (!isText || sub === '' || depth > MOST_ACTORS) {
+  if (!isName(sub) || !isName(iss) || depth > MOST_ACTORS) {
     throw new errors.InvalidRequest('the subject_token names actors in a way that is not accepted');
   }
   const earlier = readForeignAct(act, issuer, depth + 1);
-  return { sub: String(sub), iss: String(iss), ...(earlier && { act: earlier }) };
+  return { sub, iss, ...(earlier && { act: earlier }) };
 }
