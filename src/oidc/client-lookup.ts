@@ -70,7 +70,11 @@ export function createClientLookup(
       const matchKeys = createKeyRing(Model);
       Model.find = async function findKnown(id) {
         const stored = typeof id === 'string' && id !== '' ? await clients.find(id) : undefined;
-        if (!stored) return find.call(this, id);
+        // Of clients that no row is about, upstream is asked for those that a document describes.
+        if (!stored) {
+          const isKnown = typeof id === 'string' && (await directory.find(id)) !== undefined;
+          return isKnown ? find.call(this, id) : undefined;
+        }
         const known = made.get(stored) as Awaited<ReturnType<typeof find>>;
         if (known) return known;
         const client = await find.call(this, id);

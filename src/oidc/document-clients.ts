@@ -11,7 +11,8 @@ import { assertSelfRegistrable } from './registration-policy.ts';
 /**
  * Clients that nobody registered: their id is the https address of a document
  * that describes them (OAuth Client ID Metadata Document). They belong to the
- * platform, are never first-party, and people are asked each time.
+ * platform, are never first-party, and people are asked each time. An operator
+ * shuts one out by a disabled client of that id.
  */
 
 /** Documents that requests of one address (IPv6: one /64) make us read in a minute. */
@@ -66,7 +67,7 @@ export interface ClientDirectory {
 
 export function createClientDirectory(deps: {
   config: Settings;
-  clients: Pick<ClientService, 'find'>;
+  clients: Pick<ClientService, 'find' | 'isShutOut'>;
   tenants: Pick<TenantService, 'ensurePlatform'>;
   engine(): Provider;
 }): ClientDirectory {
@@ -82,6 +83,7 @@ export function createClientDirectory(deps: {
     async find(clientId) {
       const stored = await deps.clients.find(clientId);
       if (stored || !isDocumentId(clientId, deps.config)) return stored;
+      if (await deps.clients.isShutOut(clientId)) return undefined;
       return standIn(clientId, await platformId());
     },
     async describe(client) {

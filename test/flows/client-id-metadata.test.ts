@@ -223,6 +223,18 @@ test('one address cannot make the service read documents without end', async () 
   assert.equal(site.requests.length - before, 30);
 });
 
+test('an operator shuts one client out by a disabled client of its id, tokens and all', async () => {
+  const clientId = publish();
+  const { tokens } = await signIn(clientId);
+  const { id: tenantId } = await world.deps.tenants.ensurePlatform();
+  const metadata = { redirect_uris: [REDIRECT] };
+  await world.deps.clients.create({ tenantId, clientId, metadata });
+  await world.deps.clients.disable({ tenantId, clientId });
+  assert.equal((await getJson(`${url}/api/v1/me`, bearer(tokens.access_token))).status, 401);
+  assert.equal((await getJson(`${url}/userinfo`, bearer(tokens.access_token))).status, 401);
+  assert.equal((await errorOf(clientId)).error, 'invalid_client');
+});
+
 test('it can be narrowed to hosts, and switched off', async () => {
   const narrow = await createWorld({
     settings: { CLIENT_ID_METADATA_HOSTS: 'apps.example', OUTBOUND_ALLOWED_HOSTS: site.host },

@@ -157,6 +157,10 @@ export function createClientService(deps: ClientServiceDeps) {
     find: (clientId: string): Promise<StoredClient | undefined> =>
       cache.get(clientId, () => read(clientId)),
 
+    /** Whether an operator has shut a client out. It need not be one that is found otherwise. */
+    isShutOut: async (clientId: string): Promise<boolean> =>
+      (await repository.findClient(knex, clientId))?.isDisabled === true,
+
     /** A client of this tenant, disabled ones too. @throws AppError IDENT_NOT_FOUND */
     async get(name: ClientName): Promise<ClientDetails> {
       const record = await repository.getClient(knex, name);
