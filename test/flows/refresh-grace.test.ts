@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { createFakeClock } from '../helpers/clock.ts';
 import { seedClient, type TestClient } from '../helpers/gatehouse.ts';
+import { createKeys, dpopProof } from '../helpers/keys.ts';
 import { withLatency } from '../helpers/latency-adapter.ts';
 import {
   type Answer,
@@ -11,6 +12,7 @@ import {
   eventsOf,
   introspect,
   isDeadEverywhere,
+  obtainCode,
   postForm,
   refresh,
   signInForTokens,
@@ -152,6 +154,29 @@ test('within the grace another client still gets nothing with the token', async 
   assert.ok(!JSON.stringify(stolen.body).includes(successorOf(first)));
   const again = await refresh(url, client, refreshToken);
   assert.equal(successorOf(again), successorOf(first));
+});
+
+test('a bound token gives its successor to its own key only, in its grace as well (RFC 9449 5)', async () => {
+  const app = await create({
+    token_endpoint_auth_method: 'none',
+    grant_types: ['authorization_code', 'refresh_token'],
+  });
+  const [own, thief] = await Promise.all([createKeys('ES256'), createKeys('ES256')]);
+  const ask = async (form: Record<string, string>, keys = own) =>
+    postForm(
+      `${url}/token`,
+      { ...form, client_id: app.clientId },
+      { dpop: await dpopProof(keys, { method: 'POST', url: `${url}/token` }) },
+    );
+  const { form } = await obtainCode(world, { client: app });
+  const { body } = await ask(form);
+  const again = { grant_type: 'refresh_token', refresh_token: String(body.refresh_token) };
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask(again)));
+  assert.equal(new Set(answers.map(successorOf)).size, 1);
+  const stolen = await ask(again, thief);
+  assert.equal(stolen.status, 400);
+  assert.equal(stolen.body.error, 'invalid_grant');
+  assert.equal(successorOf(await ask(again)), successorOf(answers[0] as Answer));
 });
 
 test('a family that was revoked gives no successor, in its grace or not', async () => {

@@ -4,6 +4,7 @@ import {
   type ClientMetadata,
   type ClientUpdate,
   clientUpdate,
+  LARGEST_METADATA,
   type SecretRotation,
   secretRotation,
 } from './schema.ts';
@@ -41,7 +42,9 @@ function changed(
   }
   const members = { ...(isReplacement ? {} : before), ...given };
   const kept = Object.entries(members).filter(([, value]) => value !== null);
-  return { ...Object.fromEntries(kept), client_id: before.client_id };
+  const after = { ...Object.fromEntries(kept), client_id: before.client_id };
+  if (JSON.stringify(after).length > LARGEST_METADATA) throw invalid('metadata', 'is too large');
+  return after;
 }
 
 /** How a client's secrets are kept after its metadata have changed, and a new one if it needs it. */
