@@ -170,6 +170,18 @@ test('every client of the session is told, by the name it knows the person by, a
   assert.deepEqual(algorithms, { [client.clientId]: 'RS256', [other.clientId]: 'ES256' });
 });
 
+test('a pairwise client is told by the subject that it knows (OpenID Connect Core 8.1)', async () => {
+  const pairwise = await listening({ subject_type: 'pairwise' });
+  const signedIn = await signInForTokens(world, { client: pairwise });
+  const sid = sidOf(signedIn);
+  await logOut(signedIn, { logout: 'yes' });
+  assert.ok(await isSettled(sid));
+  const token = receivedFor(sid)[0]?.token ?? '';
+  const { payload } = await verifyLogoutToken(url, pairwise.clientId, token);
+  assert.equal(payload.sub, decodeJwt(signedIn.idToken).sub);
+  assert.notEqual(payload.sub, people.user.id);
+});
+
 test('whoever ends the session, the client is told: administrator, all sessions, refresh replay', async () => {
   const tenantId = people.tenantId;
   const userId = people.user.id;
