@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { request as httpRequest } from 'node:http';
 import type { Page } from 'playwright-core';
+import { startConsumers } from '../../src/jobs.ts';
+import { CIBA_GRANT } from '../flows/ciba-support.ts';
+import { DEVICE_GRANT } from '../flows/device-support.ts';
+import { basic } from '../flows/support.ts';
 import { leave, press } from '../helpers/browser.ts';
+import { createMailbox } from '../helpers/mailbox.ts';
 import { createStage, submitSignIn } from './stage.ts';
 
 /** The address that pictures show: what a newcomer has. */
@@ -10,11 +16,13 @@ export const ISSUER = 'http://localhost:3000';
 export type Shot = 'dark' | 'phone' | 'phone-dark';
 
 /** A service whose issuer is ISSUER, listening elsewhere: the browser is told where. */
-const settings = { ISSUER, DEMO_URL: `${ISSUER}/demo` };
+const mailbox = await createMailbox();
+const settings = { ISSUER, DEMO_URL: `${ISSUER}/demo`, SMTP_URL: mailbox.url };
 const stage = await createStage({ settings });
 const { deps, person, platformId } = stage;
 
 export const { PORT } = stage.config;
+startConsumers(deps);
 
 const LONG_NAME =
   'Cổng thông tin tích hợp liên thông dữ liệu y tế và bảo hiểm xã hội vùng Tây Nguyên';
@@ -60,6 +68,75 @@ const clients = {
     name: LONG_NAME,
   }),
 };
+
+const television = { redirect_uris: [], response_types: [], post_logout_redirect_uris: [] };
+const devices = {
+  clinic: await stage.register(`${ISSUER}/`, {
+    tenantId: clinic.id,
+    name: 'Sen Hồng Kiosk',
+    metadata: { ...television, grant_types: [DEVICE_GRANT] },
+  }),
+  long: await stage.register(`${ISSUER}/`, {
+    tenantId: railway.id,
+    name: LONG_NAME,
+    metadata: { ...television, grant_types: [DEVICE_GRANT] },
+  }),
+  till: await stage.register(`${ISSUER}/`, {
+    tenantId: clinic.id,
+    name: 'Sen Hồng Till',
+    metadata: {
+      ...television,
+      grant_types: [CIBA_GRANT],
+      backchannel_token_delivery_mode: 'poll',
+    },
+  }),
+};
+
+/** What a client sends by itself: to the port where the service listens, by the issuer's name. */
+function post(
+  path: string,
+  client: keyof typeof devices,
+  form: Record<string, string>,
+): Promise<Record<string, string>> {
+  const headers = {
+    host: new URL(ISSUER).host,
+    accept: 'application/json',
+    'content-type': 'application/x-www-form-urlencoded',
+    'user-agent': 'SenHongKiosk/2.4 (Linux; reception)',
+    'x-forwarded-for': '203.0.113.42',
+    ...basic(devices[client]),
+  };
+  return new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', port: PORT, path, method: 'POST', headers };
+    const sent = httpRequest(options, async (response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk as Buffer);
+      resolve(JSON.parse(Buffer.concat(chunks).toString()));
+    });
+    sent.on('error', reject);
+    sent.end(new URLSearchParams(form).toString());
+  });
+}
+
+async function confirmDevice(page: Page, client: 'clinic' | 'long', query = '') {
+  const { user_code = '' } = await post('/device_authorization', client, { scope: 'openid' });
+  await visit(page, `/device${query}`);
+  await page.locator('#user-code').fill(user_code);
+  await leave(page, () => page.locator('#user-code').press('Enter'));
+}
+
+/** Opens the link of a mail that a till had sent, and signs in. */
+async function openApproval(page: Page, query = '') {
+  await post('/ciba', 'till', {
+    scope: 'openid profile email',
+    login_hint: doctor.email,
+    binding_message: 'Hóa đơn 4711',
+  });
+  const { text } = await mailbox.take(doctor.email);
+  const link = /^http\S+/m.exec(text)?.[0] ?? '';
+  await visit(page, new URL(link).pathname + query);
+  await submitSignIn(page, doctor.email, doctor.password);
+}
 
 function authorizeUrl(client: keyof typeof clients, parameters: Record<string, string> = {}) {
   const { clientId, redirectUri } = clients[client];
@@ -193,6 +270,80 @@ export const scenes: Record<string, Scene> = {
       await visit(page, `/logout?client_id=${clients.clinic.clientId}`);
     },
     shots: ['dark', 'phone', 'phone-dark'],
+  },
+  device: {
+    title: 'Connect a device – Gatehouse',
+    reach: (page) => visit(page, '/device'),
+    shots: ['dark', 'phone', 'phone-dark'],
+  },
+  'device-vi': {
+    title: 'Kết nối thiết bị – Gatehouse',
+    reach: (page) => visit(page, '/device?lang=vi'),
+    shots: null,
+  },
+  'device-prefilled': {
+    title: 'Connect a device – Gatehouse',
+    reach: (page) => visit(page, '/device?user_code=BCDF-GHJK'),
+    shots: null,
+  },
+  'device-error': {
+    title: 'Error: Connect a device – Gatehouse',
+    async reach(page) {
+      await visit(page, '/device');
+      await page.locator('#user-code').fill('BCDF-GHJK');
+      await leave(page, () => page.locator('#user-code').press('Enter'));
+    },
+  },
+  'device-confirm': {
+    title: 'Confirm the device – Sen Hồng Clinic',
+    reach: (page) => confirmDevice(page, 'clinic'),
+    shots: ['dark', 'phone', 'phone-dark'],
+  },
+  'device-confirm-long': {
+    title: 'Xác nhận thiết bị – Tổng công ty',
+    reach: (page) => confirmDevice(page, 'long', '?lang=vi'),
+    shots: null,
+  },
+  'device-done': {
+    title: 'Your device is connected – Sen Hồng Clinic',
+    async reach(page) {
+      await confirmDevice(page, 'clinic');
+      await press(page, 'Yes, it’s my device');
+      await submitSignIn(page, doctor.email, doctor.password);
+    },
+  },
+  'device-declined': {
+    title: 'The device was turned away – Gatehouse',
+    async reach(page) {
+      await confirmDevice(page, 'clinic');
+      await press(page, 'No, stop');
+    },
+    shots: null,
+  },
+  approve: {
+    title: 'Confirm a sign-in – Sen Hồng Clinic',
+    reach: (page) => openApproval(page),
+    shots: ['dark', 'phone', 'phone-dark'],
+  },
+  'approve-vi': {
+    title: 'Xác nhận đăng nhập – Sen Hồng Clinic',
+    async reach(page) {
+      await visit(page, '/?lang=vi');
+      await openApproval(page);
+    },
+    shots: null,
+  },
+  'approve-done': {
+    title: 'You allowed the sign-in – Sen Hồng Clinic',
+    async reach(page) {
+      await openApproval(page);
+      await press(page, 'Allow');
+    },
+  },
+  'approve-gone': {
+    title: 'Error: This request is over – Gatehouse',
+    reach: (page) => visit(page, `/approve/${'x'.repeat(43)}`),
+    shots: null,
   },
   'signed-out': {
     title: 'You’re signed out – Gatehouse',
