@@ -14,7 +14,9 @@ import {
 } from './ciba-support.ts';
 import { basic, createWorld, getJson, postForm, signInForTokens } from './support.ts';
 
-const world = await createCibaWorld({ settings: { TRUSTED_PROXIES: '127.0.0.1' } });
+const world = await createCibaWorld({
+  settings: { TRUSTED_PROXIES: '127.0.0.1', AUTHORIZATION_DETAILS_TYPES: 'payment' },
+});
 const { url, people, mailbox } = world;
 const { deps } = world;
 const hint = { login_hint: people.user.email };
@@ -151,6 +153,12 @@ test('what is wrong with a request is said by its code (CIBA Core 13)', async ()
     const error = await errorOf({ ...hint, binding_message: message });
     assert.equal(error, 'invalid_binding_message', JSON.stringify(message));
   }
+  const paying = await seedCibaClient(world, {
+    metadata: { authorization_details_types: ['payment'] },
+  });
+  const details = { ...hint, authorization_details: '[{"type":"payment"}]' };
+  const undisclosed = await askCiba(url, paying, details);
+  assert.equal(undisclosed.body.error, 'invalid_authorization_details');
   const narrow = await seedCibaClient(world, { metadata: { scope: 'openid' } });
   const wide = await askCiba(url, narrow, { ...hint, scope: 'openid email' });
   assert.equal(wide.body.error, 'invalid_scope');

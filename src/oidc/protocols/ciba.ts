@@ -19,14 +19,11 @@ function checkBindingMessage(message: string | undefined): void {
 
 /**
  * What the engine leaves open of a request: that its client proves who it is, as
- * it makes us write to people (CIBA Core 7.1), and what cannot be consented here.
+ * it makes us write to people (CIBA Core 7.1).
  */
 function checkRequest({ oidc }: KoaContextWithOIDC): void {
   if (oidc.client?.clientAuthMethod === 'none') {
     throw new errors.UnauthorizedClient('the client must authenticate');
-  }
-  if (oidc.params?.authorization_details !== undefined) {
-    throw new errors.InvalidRequest('authorization_details is not supported here');
   }
 }
 
