@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { shape } from '../src/config-schema.ts';
 
-/** docs/conformance.md names tests; this keeps what it says true. */
+/** docs/conformance.md and docs/standards.md name tests; this keeps what they say true. */
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const PAGE = readFileSync(`${ROOT}docs/conformance.md`, 'utf8');
@@ -91,4 +92,23 @@ test('the counts at the top are those of the tables', () => {
       label,
     );
   }
+});
+
+const STANDARDS = readFileSync(`${ROOT}docs/standards.md`, 'utf8');
+
+test('every test and setting that the page of standards names is there', () => {
+  const lines = STANDARDS.split('\n').filter((line) => /^\| .+ \|$/.test(line));
+  const cells = lines.map((line) => line.slice(2, -2).split(' | '));
+  const named = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
+  let files = 0;
+  for (const [specification = '', , , settings = '', tests = ''] of cells) {
+    for (const name of named(tests)) {
+      assert.ok(existsSync(`${ROOT}test/flows/${name}.test.ts`), `${specification}: ${name}`);
+      files += 1;
+    }
+    for (const name of named(settings).filter((one) => /^[A-Z_]+$/.test(one))) {
+      assert.ok(name in shape, `${specification}: ${name}`);
+    }
+  }
+  assert.ok(files > 30);
 });
