@@ -23,6 +23,8 @@ function assertRequestObject(
   if (ctx.oidc.route === 'backchannel_authentication') {
     const missing = BACKCHANNEL_CLAIMS.find((claim) => claims[claim] === undefined);
     if (missing) throw new errors.InvalidRequestObject(`Request Object is missing '${missing}'`);
+    // Times without bounds would bound nothing (FAPI-CIBA 5.2.2): an hour, as in FAPI 2.0.
+    assertFapiRequest(claims);
   }
   if (!isFapi(ctx.oidc.client)) return;
   assertFapiRequest(claims);
