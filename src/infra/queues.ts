@@ -66,6 +66,18 @@ async function within<T>(milliseconds: number, work: Promise<T>, what: string): 
   }
 }
 
+/** A member of BullMQ's worker that its types hide. */
+interface LockHolder {
+  lockManager: { close(): Promise<void> };
+}
+
+/**
+ * A worker whose close waits for a Redis that is away would renew the locks of
+ * its jobs for ever, and so keep the process alive.
+ */
+const stopRenewing = (worker: Worker): Promise<void> =>
+  (worker as unknown as LockHolder).lockManager.close();
+
 /**
  * Queues for work that must be tried again until it succeeds. What must not be
  * lost with Redis also has a row in Postgres from which it is queued again.
@@ -127,6 +139,7 @@ export function createQueues(options: { url: string; prefix: string; log: Logger
         onError(name)(error as Error);
       }
       for (const one of connections) one.disconnect();
+      await stopRenewing(worker);
     });
   }
 
