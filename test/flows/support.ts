@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { after } from 'node:test';
 import type { Deps, Overrides } from '../../src/deps.ts';
 import {
   freePort,
@@ -8,8 +9,11 @@ import {
   type TestClient,
   type TestGatehouse,
   type TestPeople,
+  testEnvironment,
 } from '../helpers/gatehouse.ts';
+import { withLatency } from '../helpers/latency-adapter.ts';
 import { authorizationRequest, discover, exchange, signIn } from '../helpers/openid.ts';
+import { startProcess } from '../helpers/process.ts';
 import { createUserAgent, type UserAgent } from '../helpers/user-agent.ts';
 
 /** What most flows need: an instance, a tenant with a user, a first-party client of that tenant. */
@@ -30,24 +34,49 @@ export async function createWorld(
   return { ...gatehouse, people, client };
 }
 
-/** A second process of the same deployment: same stores, same issuer, another port. */
+/** The settings of a second instance of a deployment: same stores, same issuer, another port. */
+const twinSettings = ({ config }: TestGatehouse, port: string): Record<string, string> => ({
+  PORT: port,
+  ISSUER: config.ISSUER,
+  ALLOWED_HOSTS: `localhost:${port}`,
+  DATABASE_URL: config.DATABASE_URL.reveal(),
+  REDIS_PREFIX: config.REDIS_PREFIX,
+  KEY_ENCRYPTION_KEY: config.KEY_ENCRYPTION_KEY?.reveal() ?? '',
+  ACCESS_TOKEN_FORMAT: config.ACCESS_TOKEN_FORMAT,
+  TRUSTED_PROXIES: config.TRUSTED_PROXIES.join(),
+  OUTBOUND_ALLOWED_HOSTS: config.OUTBOUND_ALLOWED_HOSTS.join(),
+});
+
+/** A second instance of the same deployment, in this process. */
 export async function startTwin(first: TestGatehouse, overrides?: Overrides) {
   const port = String(await freePort());
   const twin = await startGatehouse({
-    settings: {
-      PORT: port,
-      ISSUER: first.config.ISSUER,
-      ALLOWED_HOSTS: `localhost:${port}`,
-      DATABASE_URL: first.config.DATABASE_URL.reveal(),
-      REDIS_PREFIX: first.config.REDIS_PREFIX,
-      KEY_ENCRYPTION_KEY: first.config.KEY_ENCRYPTION_KEY?.reveal() ?? '',
-      ACCESS_TOKEN_FORMAT: first.config.ACCESS_TOKEN_FORMAT,
-      TRUSTED_PROXIES: first.config.TRUSTED_PROXIES.join(),
-      OUTBOUND_ALLOWED_HOSTS: first.config.OUTBOUND_ALLOWED_HOSTS.join(),
-    },
+    settings: twinSettings(first, port),
     ...(overrides ? { overrides } : {}),
   });
   return { ...twin, url: `http://localhost:${port}` };
+}
+
+/** Milliseconds that the stores of `startRacers` answer late. */
+const STORE_LATENCY = 5;
+
+/**
+ * A world and a second process of the same deployment, whose stores answer a
+ * little late, so that reads and the writes that follow them interleave.
+ */
+export async function startRacers(settings: Record<string, string> = {}) {
+  const wrapAdapter: Overrides['wrapAdapter'] = (factory) => withLatency(factory, STORE_LATENCY);
+  const world = await createWorld({ settings, overrides: { wrapAdapter } });
+  const environment = await testEnvironment(twinSettings(world, String(await freePort())));
+  const twin = await startProcess(
+    { ...environment, STORE_LATENCY: String(STORE_LATENCY) },
+    new URL('../helpers/slow-process.ts', import.meta.url),
+  );
+  after(async () => {
+    twin.kill('SIGKILL');
+    await twin.exited;
+  });
+  return { world, twin };
 }
 
 export interface Answer {

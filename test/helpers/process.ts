@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { guard } from '../../scripts/lib/common.mjs';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const MAIN = new URL('../../src/main.ts', import.meta.url);
 
 /** Milliseconds that a process has to become ready; a loaded machine is slow. */
 const PATIENCE = 60_000;
@@ -48,9 +48,13 @@ async function waitUntilReady(url: string, hasEnded: () => string | undefined): 
  * until it is ready. Whoever starts it kills it; should this process end first,
  * it is told to end as well.
  * @param env its whole environment beside PATH; names PORT
+ * @param program another program than the service's own
  */
-export async function startProcess(env: Record<string, string>): Promise<ServerProcess> {
-  const child: ChildProcess = spawn(process.execPath, [MAIN], {
+export async function startProcess(
+  env: Record<string, string>,
+  program = MAIN,
+): Promise<ServerProcess> {
+  const child: ChildProcess = spawn(process.execPath, [fileURLToPath(program)], {
     // Elsewhere, so that the settings of a running `npm start` are not taken up.
     cwd: tmpdir(),
     env: { PATH: process.env.PATH ?? '', ...env },

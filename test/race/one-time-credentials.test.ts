@@ -9,34 +9,27 @@ import {
 import {
   type Answer,
   basic,
-  createWorld,
   introspect,
   postForm,
   randomText,
   signInForTokens,
-  startTwin,
+  startRacers,
 } from '../flows/support.ts';
 import { seedClient } from '../helpers/gatehouse.ts';
 import { assertionOf, createKeys, dpopProof } from '../helpers/keys.ts';
-import { withLatency } from '../helpers/latency-adapter.ts';
 import { createUserAgent, type UserAgent } from '../helpers/user-agent.ts';
 
 /**
  * What may be used once only, under fire: pushed requests, client assertions,
- * DPoP proofs, device codes, initial access tokens. Two full instances on one database and Redis, each
+ * DPoP proofs, device codes, initial access tokens. Two processes on one database and Redis, each
  * with a store that answers five milliseconds late, so that reads and the writes
  * that follow them interleave.
  */
 
 const PARALLEL = 100;
 
-const overrides = {
-  wrapAdapter: (factory: Parameters<typeof withLatency>[0]) => withLatency(factory, 5),
-};
 // Behind a proxy, as replicas are: a proof names the address that clients know.
-const settings = { TRUSTED_PROXIES: '127.0.0.1' };
-const world = await createWorld({ settings, overrides });
-const twin = await startTwin(world, overrides);
+const { world, twin } = await startRacers({ TRUSTED_PROXIES: '127.0.0.1' });
 const { client, deps, people } = world;
 const instances = [world.url, twin.url];
 const credentials = { identifier: people.user.email, password: people.user.password };

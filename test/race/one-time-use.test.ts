@@ -3,19 +3,17 @@ import { test } from 'node:test';
 import {
   type Answer,
   basic,
-  createWorld,
   eventsOf,
   isDeadEverywhere,
   obtainCode,
   postForm,
   refresh,
   signInForTokens,
-  startTwin,
+  startRacers,
 } from '../flows/support.ts';
-import { withLatency } from '../helpers/latency-adapter.ts';
 
 /**
- * One-time values under fire: two full instances on one database and Redis,
+ * One-time values under fire: two processes on one database and Redis,
  * each with a store that answers five milliseconds late, so that reads and the
  * writes that follow them interleave.
  */
@@ -23,11 +21,7 @@ import { withLatency } from '../helpers/latency-adapter.ts';
 const PARALLEL = 100;
 const ROUNDS = 3;
 
-const overrides = {
-  wrapAdapter: (factory: Parameters<typeof withLatency>[0]) => withLatency(factory, 5),
-};
-const world = await createWorld({ overrides });
-const twin = await startTwin(world, overrides);
+const { world, twin } = await startRacers();
 const { client, deps } = world;
 const instances = [world.url, twin.url];
 
