@@ -13,7 +13,7 @@ import {
   requestContext,
   securityHeaders,
 } from './kernel/http/index.ts';
-import { createCibaPages } from './oidc/ciba-pages.ts';
+import { createCibaPages } from './oidc/ciba/pages.ts';
 import { createFindAccount } from './oidc/engine.ts';
 import { createInteractions } from './oidc/interactions.ts';
 import { postedRequests } from './oidc/posted-requests.ts';

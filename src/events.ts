@@ -3,7 +3,7 @@ import { signInEvents } from './features/sign-in/index.ts';
 import { trustedIssuerEvents } from './features/trusted-issuer/index.ts';
 import { userEvents } from './features/user/index.ts';
 import type { EventType } from './kernel/events.ts';
-import { keyEvents } from './oidc/key-events.ts';
+import { keyEvents } from './oidc/keys/events.ts';
 import { tokenExchangeEvents } from './oidc/token-exchange/events.ts';
 
 /** Every event that this service publishes, by type. */

@@ -4,7 +4,7 @@ import type { Provider } from 'oidc-provider';
 import type { AuthorizationDetail } from './authorization-details.ts';
 import { orUnavailable } from './dependency-errors.ts';
 import { grantIdOf, isOfOtherClient } from './internals.ts';
-import { type SigningKey, signingAlgs } from './keys.ts';
+import { type SigningKey, signingAlgs } from './keys/signing-keys.ts';
 import { accountIdOf } from './pairwise.ts';
 
 /** What the revocation set is asked: is any of these revoked? */

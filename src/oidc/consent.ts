@@ -4,7 +4,7 @@ import type { Locale, PageModels } from '../pages/index.ts';
 import type { DescribeScope } from '../web/page-renderer.ts';
 import { type AuthorizationDetail, requestedDetails } from './authorization-details.ts';
 import { claimsOfScope } from './claims.ts';
-import { documentHostOf } from './document-clients.ts';
+import { documentHostOf } from './clients/documents.ts';
 import { openidScopes } from './resources.ts';
 import { clientName } from './sign-in-page.ts';
 import { type Step, toMissingConsent } from './step.ts';

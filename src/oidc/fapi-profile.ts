@@ -1,6 +1,6 @@
 import { type Client, errors } from 'oidc-provider';
 import { fapiAlgs } from './algorithms.ts';
-import { readExtensions } from './client-extensions.ts';
+import { readExtensions } from './clients/extensions.ts';
 
 /**
  * What the FAPI 2.0 Security Profile asks of a client beyond what the engine

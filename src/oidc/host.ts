@@ -1,6 +1,6 @@
 import type { Context, Middleware, Next } from 'koa';
 import compose from 'koa-compose';
-import type { KeySet, SigningAlg, StoredKeys } from './keys.ts';
+import type { KeySet, SigningAlg, StoredKeys } from './keys/signing-keys.ts';
 import type { Engine } from './provider.ts';
 import { createPublicDocuments, type PublicDocuments } from './public-documents.ts';
 

@@ -17,7 +17,7 @@ import * as grantHelpers from 'oidc-provider/lib/helpers/grants.js';
 import instance from 'oidc-provider/lib/helpers/weak_cache.js';
 import { newId, newSecret } from '../kernel/ids.ts';
 import { allowReuse } from './adapter/request-cache.ts';
-import { readExtensions } from './client-extensions.ts';
+import { readExtensions } from './clients/extensions.ts';
 
 function findStep(stack: Middleware[], name: string): number {
   const index = stack.findIndex((step) => step.name === name);

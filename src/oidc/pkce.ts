@@ -1,5 +1,5 @@
 import type { Client } from 'oidc-provider';
-import { readExtensions } from './client-extensions.ts';
+import { readExtensions } from './clients/extensions.ts';
 
 /** Whether every answer to the client goes to one of the hosts. */
 function isOnlyAt(client: Client, hosts: readonly string[]): boolean {

@@ -3,7 +3,7 @@ import type { StoredClient } from '../features/client/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
 import { acrCheck } from './acr.ts';
 import type { TenantAccount } from './claims.ts';
-import { documentHostOf } from './document-clients.ts';
+import { documentHostOf } from './clients/documents.ts';
 
 const { Check, Prompt, base } = interactionPolicy;
 

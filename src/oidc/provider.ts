@@ -12,14 +12,14 @@ import {
   patchAccessTokens,
   type RevocationCheck,
 } from './access-tokens.ts';
-import type { CibaHooks } from './ciba.ts';
-import { deferPings, type Pings } from './ciba-pings.ts';
+import type { CibaHooks } from './ciba/hooks.ts';
+import { deferPings, type Pings } from './ciba/pings.ts';
 import type { TenantAccount } from './claims.ts';
-import { createClientLookup } from './client-lookup.ts';
+import type { ClientDirectory } from './clients/documents.ts';
+import { createClientLookup } from './clients/lookup.ts';
 import { createConfiguration } from './configuration.ts';
-import { limitUserCodeGuesses } from './device-guesses.ts';
-import type { DevicePages } from './device-pages.ts';
-import type { ClientDirectory } from './document-clients.ts';
+import { limitUserCodeGuesses } from './device/guesses.ts';
+import type { DevicePages } from './device/pages.ts';
 import { patchProofReplay } from './dpop-replay.ts';
 import {
   allowUserinfoAudience,
@@ -34,7 +34,7 @@ import {
   patchIdTokens,
   patchRefreshGrant,
 } from './internals.ts';
-import type { SigningKey } from './keys.ts';
+import type { SigningKey } from './keys/signing-keys.ts';
 import { accountIdOf } from './pairwise.ts';
 import { completePollAnswers, type PollPace } from './poll-pace.ts';
 import { patchPolledCodes } from './polled-codes.ts';

@@ -1,5 +1,5 @@
 import { createECDH, createHmac, type ECDH } from 'node:crypto';
-import { thumbprint } from './key-material.ts';
+import { thumbprint } from './keys/material.ts';
 
 /** A key that request objects are encrypted to, as a JWK (RFC 7517 4). */
 export interface EncryptionKey {

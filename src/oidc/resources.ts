@@ -1,6 +1,6 @@
 import { type Client, errors, type ResourceServer } from 'oidc-provider';
 import type { ResourceServer as StoredResourceServer } from '../features/resource-server/index.ts';
-import { readExtensions } from './client-extensions.ts';
+import { readExtensions } from './clients/extensions.ts';
 import type { ProviderDeps } from './provider.ts';
 
 /**

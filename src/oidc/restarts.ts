@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Restart } from '../web/error-pages.ts';
-import type { ClientDirectory } from './document-clients.ts';
+import type { ClientDirectory } from './clients/documents.ts';
 
 /** Seconds that an expired interaction can still be started again. */
 const LIFETIME = 24 * 3_600;

@@ -1,7 +1,7 @@
 import type { Client, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Config } from '../config.ts';
 import { LONGEST_REFRESH_TTL } from '../kernel/lifetimes.ts';
-import { readExtensions } from './client-extensions.ts';
+import { readExtensions } from './clients/extensions.ts';
 
 /** Seconds that a started interaction waits for the person. */
 const INTERACTION = 3_600;

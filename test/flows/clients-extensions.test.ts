@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AppError } from '../../src/kernel/errors.ts';
-import { extraClientMetadata, findOperatorOnly } from '../../src/oidc/client-extensions.ts';
+import { extraClientMetadata, findOperatorOnly } from '../../src/oidc/clients/extensions.ts';
 import { seedClient, type TestClient } from '../helpers/gatehouse.ts';
 import { createKeys } from '../helpers/keys.ts';
 import { createUserAgent } from '../helpers/user-agent.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeProtectedHeader } from 'jose';
 import { parseConfig } from '../../src/config.ts';
-import { keyPolicy } from '../../src/oidc/key-policy.ts';
-import type { KeyRow } from '../../src/oidc/key-repository.ts';
+import { keyPolicy } from '../../src/oidc/keys/policy.ts';
+import type { KeyRow } from '../../src/oidc/keys/repository.ts';
 import { createFakeClock } from '../helpers/clock.ts';
 import { testEnvironment } from '../helpers/gatehouse.ts';
 import {

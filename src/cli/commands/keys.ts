@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { SigningAlg } from '../../oidc/key-material.ts';
-import type { KeyRow } from '../../oidc/key-repository.ts';
-import type { KeyRotation } from '../../oidc/key-rotation.ts';
+import type { SigningAlg } from '../../oidc/keys/material.ts';
+import type { KeyRow } from '../../oidc/keys/repository.ts';
+import type { KeyRotation } from '../../oidc/keys/rotation.ts';
 import type { AddCommands, Answer } from '../command.ts';
 import { setAction } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -38,8 +38,8 @@ async function orRefuse<T>(work: () => Promise<T>): Promise<T> {
 }
 
 async function openRotation(context: Context): Promise<KeyRotation & { algs: string[] }> {
-  const { createKeyRotation } = await import('../../oidc/key-rotation.ts');
-  const { keyPolicy } = await import('../../oidc/key-policy.ts');
+  const { createKeyRotation } = await import('../../oidc/keys/rotation.ts');
+  const { keyPolicy } = await import('../../oidc/keys/policy.ts');
   const { createEmit } = await import('../../infra/outbox.ts');
   const { systemClock: clock } = await import('../../kernel/clock.ts');
   const { lateSealer } = await import('../stores.ts');
@@ -55,7 +55,7 @@ async function openRotation(context: Context): Promise<KeyRotation & { algs: str
  * otherwise meet one that has never heard of it.
  */
 async function waitUntilFollowed(key: KeyRow): Promise<void> {
-  const { FOLLOWED_WITHIN } = await import('../../oidc/key-policy.ts');
+  const { FOLLOWED_WITHIN } = await import('../../oidc/keys/policy.ts');
   const left = key.created_at.getTime() + FOLLOWED_WITHIN * 1_000 - Date.now();
   if (left <= 0) return;
   writeError(`Published ${key.kid}; waiting ${Math.ceil(left / 1_000)} s until all processes do.`);
@@ -164,7 +164,7 @@ function addImport(keys: Command, setExitCode: (code: number) => void): void {
 function addList(keys: Command, setExitCode: (code: number) => void): void {
   const list = keys.command('list').description('list the signing keys; never their private parts');
   setAction(list, setExitCode, async (context) => {
-    const { listKeys } = await import('../../oidc/key-repository.ts');
+    const { listKeys } = await import('../../oidc/keys/repository.ts');
     const rows = await listKeys((await context.database()).knex);
     const found = rows.map((row) => toView(row, Date.now()));
     const text =

@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import type { Config } from '../../config.ts';
 import { DEVELOPMENT_KEY_FILE, loadSealer } from '../../infra/key-encryption-key.ts';
 import type { Sealer } from '../../infra/sealing.ts';
-import { type KeyRow, listKeys } from '../../oidc/key-repository.ts';
+import { type KeyRow, listKeys } from '../../oidc/keys/repository.ts';
 import { reasonOf } from '../errors.ts';
 import { span } from '../output.ts';
 import { about, type Finding } from './finding.ts';

@@ -1,5 +1,5 @@
 import { newId, newSecret } from '../../kernel/ids.ts';
-import { documentClients } from '../document-clients.ts';
+import { documentClients } from '../clients/documents.ts';
 import type { ProviderDeps } from '../provider.ts';
 import type { Features } from './index.ts';
 

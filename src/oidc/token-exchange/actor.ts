@@ -1,5 +1,5 @@
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
-import { readExtensions } from '../client-extensions.ts';
+import { readExtensions } from '../clients/extensions.ts';
 import { assertBoundTo, type Proofs } from './holder.ts';
 import { type Act, findPerson, type MayAct, type OwnToken, readOwnToken } from './subject.ts';
 

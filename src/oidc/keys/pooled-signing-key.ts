@@ -1,8 +1,8 @@
 import { createPublicKey, type KeyObject, sign, type webcrypto } from 'node:crypto';
 import { promisify } from 'node:util';
 import { ExternalSigningKey } from 'oidc-provider';
-import { standardAlgs } from './key-material.ts';
-import type { SigningKey } from './keys.ts';
+import { standardAlgs } from './material.ts';
+import type { SigningKey } from './signing-keys.ts';
 
 const signInPool = promisify(sign);
 

@@ -4,15 +4,15 @@ import {
   errors,
   type ResourceServer,
 } from 'oidc-provider';
-import type { StoredClient } from '../features/client/index.ts';
-import { describeUser } from '../features/user/index.ts';
-import { type PageModels, webUrl } from '../pages/index.ts';
-import type { DescribeScope } from '../web/page-renderer.ts';
-import type { Approval } from './ciba-approvals.ts';
-import type { TenantAccount } from './claims.ts';
-import type { MissingConsent } from './grants.ts';
-import { openidScopes, platformScopes } from './resources.ts';
-import { clientName } from './sign-in-page.ts';
+import type { StoredClient } from '../../features/client/index.ts';
+import { describeUser } from '../../features/user/index.ts';
+import { type PageModels, webUrl } from '../../pages/index.ts';
+import type { DescribeScope } from '../../web/page-renderer.ts';
+import type { TenantAccount } from '../claims.ts';
+import type { MissingConsent } from '../grants.ts';
+import { openidScopes, platformScopes } from '../resources.ts';
+import { clientName } from '../sign-in-page.ts';
+import type { Approval } from './approvals.ts';
 
 interface RequestedClaims {
   id_token?: Record<string, unknown>;

@@ -1,6 +1,6 @@
 import { errors, Provider } from 'oidc-provider';
-import type { LimitState, RateLimits } from '../infra/rate-limits.ts';
-import { currentRequest } from '../kernel/current-request.ts';
+import type { LimitState, RateLimits } from '../../infra/rate-limits.ts';
+import { currentRequest } from '../../kernel/current-request.ts';
 
 const MINUTE = 60_000;
 

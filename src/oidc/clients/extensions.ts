@@ -1,8 +1,8 @@
 import { type Client, type Configuration, errors } from 'oidc-provider';
-import type { Config } from '../config.ts';
-import type { ClientMetadata } from '../features/client/index.ts';
-import { LONGEST_REFRESH_TTL, LONGEST_TOKEN_TTL, SHORTEST_TTL } from '../kernel/lifetimes.ts';
-import { type SigningAlg, signingAlgs } from './keys.ts';
+import type { Config } from '../../config.ts';
+import type { ClientMetadata } from '../../features/client/index.ts';
+import { LONGEST_REFRESH_TTL, LONGEST_TOKEN_TTL, SHORTEST_TTL } from '../../kernel/lifetimes.ts';
+import { type SigningAlg, signingAlgs } from '../keys/signing-keys.ts';
 
 /**
  * Registration metadata of ours (RFC 7591 2 lets a server define more), as one

@@ -1,7 +1,7 @@
 import { errors } from 'oidc-provider';
-import type { Config } from '../config.ts';
-import { findOperatorOnly } from './client-extensions.ts';
-import { platformScopes } from './resources.ts';
+import type { Config } from '../../config.ts';
+import { platformScopes } from '../resources.ts';
+import { findOperatorOnly } from './extensions.ts';
 
 /**
  * What a client may say of itself when nobody vouches for it (ASVS 10.4.7): the

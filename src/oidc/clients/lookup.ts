@@ -1,7 +1,7 @@
 import type { Client, Provider } from 'oidc-provider';
-import type { ClientMetadata, ClientService, StoredClient } from '../features/client/index.ts';
-import { constantTimeEqual, sha256 } from '../kernel/crypto.ts';
-import type { ClientDirectory } from './document-clients.ts';
+import type { ClientMetadata, ClientService, StoredClient } from '../../features/client/index.ts';
+import { constantTimeEqual, sha256 } from '../../kernel/crypto.ts';
+import type { ClientDirectory } from './documents.ts';
 
 /** Keys that the engine makes of a client's secret. */
 interface KeyStore extends Iterable<object> {

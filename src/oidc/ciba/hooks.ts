@@ -5,21 +5,21 @@ import {
   errors,
   type KoaContextWithOIDC,
 } from 'oidc-provider';
-import type { ClientService } from '../features/client/index.ts';
-import type { TenantService } from '../features/tenant/index.ts';
-import { describeUser, parseIdentifier, type UserService } from '../features/user/index.ts';
-import type { Lookups } from '../infra/lookups.ts';
-import type { Mailer } from '../infra/mail.ts';
-import type { RateLimits } from '../infra/rate-limits.ts';
-import type { Clock } from '../kernel/clock.ts';
-import { currentRequest } from '../kernel/current-request.ts';
-import type { MailRequest } from '../pages/index.ts';
-import type { Approvals } from './ciba-approvals.ts';
-import { cibaBudgets } from './ciba-budgets.ts';
-import type { TenantAccount } from './claims.ts';
-import { orUnavailable } from './dependency-errors.ts';
-import { findActingTenant, findWantedTenant, type PolicyDeps } from './policy.ts';
-import { clientName } from './sign-in-page.ts';
+import type { ClientService } from '../../features/client/index.ts';
+import type { TenantService } from '../../features/tenant/index.ts';
+import { describeUser, parseIdentifier, type UserService } from '../../features/user/index.ts';
+import type { Lookups } from '../../infra/lookups.ts';
+import type { Mailer } from '../../infra/mail.ts';
+import type { RateLimits } from '../../infra/rate-limits.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { currentRequest } from '../../kernel/current-request.ts';
+import type { MailRequest } from '../../pages/index.ts';
+import type { TenantAccount } from '../claims.ts';
+import { orUnavailable } from '../dependency-errors.ts';
+import { findActingTenant, findWantedTenant, type PolicyDeps } from '../policy.ts';
+import { clientName } from '../sign-in-page.ts';
+import type { Approvals } from './approvals.ts';
+import { cibaBudgets } from './budgets.ts';
 
 export interface CibaDeps {
   issuer: string;

@@ -1,11 +1,11 @@
 import { type Client, errors, type Provider } from 'oidc-provider';
-import type { Config } from '../config.ts';
-import type { ClientService, StoredClient } from '../features/client/index.ts';
-import type { TenantService } from '../features/tenant/index.ts';
-import { ipBucket, type RateLimits } from '../infra/rate-limits.ts';
-import { currentRequest } from '../kernel/current-request.ts';
-import { orUnavailable } from './dependency-errors.ts';
-import type { Features } from './protocols/index.ts';
+import type { Config } from '../../config.ts';
+import type { ClientService, StoredClient } from '../../features/client/index.ts';
+import type { TenantService } from '../../features/tenant/index.ts';
+import { ipBucket, type RateLimits } from '../../infra/rate-limits.ts';
+import { currentRequest } from '../../kernel/current-request.ts';
+import { orUnavailable } from '../dependency-errors.ts';
+import type { Features } from '../protocols/index.ts';
 import { assertSelfRegistrable } from './registration-policy.ts';
 
 /**

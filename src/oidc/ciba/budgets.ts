@@ -1,4 +1,4 @@
-import type { Limit } from '../infra/rate-limits.ts';
+import type { Limit } from '../../infra/rate-limits.ts';
 
 const MINUTE = 60_000;
 

@@ -1,8 +1,8 @@
 import { errors, type Provider } from 'oidc-provider';
-import type { ClientMetadata } from '../features/client/index.ts';
-import { AppError } from '../kernel/errors.ts';
-import { whileRegistering } from './pairwise.ts';
-import { openidScopes, platformScopes } from './resources.ts';
+import type { ClientMetadata } from '../../features/client/index.ts';
+import { AppError } from '../../kernel/errors.ts';
+import { whileRegistering } from '../pairwise.ts';
+import { openidScopes, platformScopes } from '../resources.ts';
 
 /** A member of the engine's Client that its types leave out. */
 interface Validator {

@@ -1,7 +1,7 @@
-import type { Config } from '../config.ts';
-import { LONGEST_TOKEN_TTL, longestAccessToken } from '../kernel/lifetimes.ts';
-import { type SigningAlg, standardAlgs } from './key-material.ts';
-import type { KeyRow } from './key-repository.ts';
+import type { Config } from '../../config.ts';
+import { LONGEST_TOKEN_TTL, longestAccessToken } from '../../kernel/lifetimes.ts';
+import { type SigningAlg, standardAlgs } from './material.ts';
+import type { KeyRow } from './repository.ts';
 
 /** When keys change; all spans in seconds. */
 export interface KeyPolicy {

@@ -7,28 +7,28 @@ import {
   type Provider,
   type Session,
 } from 'oidc-provider';
-import type { Config } from '../config.ts';
+import type { Config } from '../../config.ts';
 import {
   type ClientService,
   PAGES_CLIENT_ID,
   type StoredClient,
-} from '../features/client/index.ts';
-import type { RateLimits } from '../infra/rate-limits.ts';
-import type { Clock } from '../kernel/clock.ts';
-import { AppError } from '../kernel/errors.ts';
-import { requestFacts } from '../kernel/http/index.ts';
-import type { PageModels } from '../pages/index.ts';
-import { type CsrfTokens, readForm } from '../web/forms.ts';
-import type { PageRenderer } from '../web/page-renderer.ts';
-import type { Approval, Approvals } from './ciba-approvals.ts';
-import { cibaBudgets } from './ciba-budgets.ts';
-import { toApproveModel, wantedBy } from './ciba-model.ts';
-import type { TenantAccount } from './claims.ts';
-import { addToGrant, type MissingConsent } from './grants.ts';
-import type { ProviderDeps } from './provider.ts';
-import { createResourceFinder } from './resources.ts';
-import { clientName } from './sign-in-page.ts';
-import type { TenantGrant } from './token-claims.ts';
+} from '../../features/client/index.ts';
+import type { RateLimits } from '../../infra/rate-limits.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { AppError } from '../../kernel/errors.ts';
+import { requestFacts } from '../../kernel/http/index.ts';
+import type { PageModels } from '../../pages/index.ts';
+import { type CsrfTokens, readForm } from '../../web/forms.ts';
+import type { PageRenderer } from '../../web/page-renderer.ts';
+import type { TenantAccount } from '../claims.ts';
+import { addToGrant, type MissingConsent } from '../grants.ts';
+import type { ProviderDeps } from '../provider.ts';
+import { createResourceFinder } from '../resources.ts';
+import { clientName } from '../sign-in-page.ts';
+import type { TenantGrant } from '../token-claims.ts';
+import type { Approval, Approvals } from './approvals.ts';
+import { toApproveModel, wantedBy } from './approve-model.ts';
+import { cibaBudgets } from './budgets.ts';
 
 export interface CibaPageDeps {
   config: Config;

@@ -1,9 +1,9 @@
 import type { BackchannelAuthenticationRequest, Client, Provider } from 'oidc-provider';
 import type { Logger } from 'pino';
-import { OutboundRefusedError } from '../infra/outbound.ts';
-import { type JobQueue, PermanentJobError } from '../infra/queues.ts';
-import type { Sealer } from '../infra/sealing.ts';
-import { sha256 } from '../kernel/crypto.ts';
+import { OutboundRefusedError } from '../../infra/outbound.ts';
+import { type JobQueue, PermanentJobError } from '../../infra/queues.ts';
+import type { Sealer } from '../../infra/sealing.ts';
+import { sha256 } from '../../kernel/crypto.ts';
 
 /** Tries over about four minutes: a client polls as well, or its request expires. */
 export const PING_RETRIES = { attempts: 8, backoff: 2_000 };

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
-import type { Sealer } from '../infra/sealing.ts';
-import type { Clock } from '../kernel/clock.ts';
-import { sha256 } from '../kernel/crypto.ts';
-import { newSecret } from '../kernel/ids.ts';
+import type { Sealer } from '../../infra/sealing.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { sha256 } from '../../kernel/crypto.ts';
+import { newSecret } from '../../kernel/ids.ts';
 
 /** A CIBA request that waits for its person. */
 export interface Approval {

@@ -1,15 +1,15 @@
 import type { Knex } from 'knex';
 import { type Client, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import type { Config } from '../config.ts';
-import type { ClientMetadata, ClientService, StoredClient } from '../features/client/index.ts';
-import type { InitialAccessTokenService } from '../features/registration/index.ts';
-import type { ResourceServerService } from '../features/resource-server/index.ts';
-import type { TenantService } from '../features/tenant/index.ts';
-import { ipBucket, type RateLimits } from '../infra/rate-limits.ts';
-import { currentRequest } from '../kernel/current-request.ts';
-import { AppError } from '../kernel/errors.ts';
-import { assertKnownScopes } from './client-metadata.ts';
-import { orUnavailable } from './dependency-errors.ts';
+import type { Config } from '../../config.ts';
+import type { ClientMetadata, ClientService, StoredClient } from '../../features/client/index.ts';
+import type { InitialAccessTokenService } from '../../features/registration/index.ts';
+import type { ResourceServerService } from '../../features/resource-server/index.ts';
+import type { TenantService } from '../../features/tenant/index.ts';
+import { ipBucket, type RateLimits } from '../../infra/rate-limits.ts';
+import { currentRequest } from '../../kernel/current-request.ts';
+import { AppError } from '../../kernel/errors.ts';
+import { orUnavailable } from '../dependency-errors.ts';
+import { assertKnownScopes } from './metadata.ts';
 import { assertSelfRegistrable } from './registration-policy.ts';
 
 /** Registrations of one address (IPv6: one /64) in an hour. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineEvent } from '../kernel/events.ts';
+import { defineEvent } from '../../kernel/events.ts';
 
 export const keyEvents = {
   rotated: defineEvent(

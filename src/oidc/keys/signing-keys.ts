@@ -1,18 +1,18 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { Knex } from 'knex';
-import type { Sealer } from '../infra/sealing.ts';
-import { findServerSecrets } from '../infra/server-secrets.ts';
-import type { Clock } from '../kernel/clock.ts';
-import { makeKeyPair, publicJwkOf, type SigningAlg, standardAlgs } from './key-material.ts';
+import type { Sealer } from '../../infra/sealing.ts';
+import { findServerSecrets } from '../../infra/server-secrets.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { makeKeyPair, publicJwkOf, type SigningAlg, standardAlgs } from './material.ts';
 import {
   findPublishedKeys,
   insertKey,
   type KeyRow,
   type KeyState,
   lockKeys,
-} from './key-repository.ts';
+} from './repository.ts';
 
-export type { SigningAlg } from './key-material.ts';
+export type { SigningAlg } from './material.ts';
 
 /** The algorithms that access tokens may be signed with. */
 export const signingAlgs = standardAlgs;

@@ -1,13 +1,13 @@
 import type { Knex } from 'knex';
-import type { Sealer } from '../infra/sealing.ts';
-import { rotateServerSecrets } from '../infra/server-secrets.ts';
-import type { Clock } from '../kernel/clock.ts';
-import type { Emit } from '../kernel/events.ts';
-import { keyEvents } from './key-events.ts';
-import { algOf, KeyRefused, readPem, type SigningAlg } from './key-material.ts';
-import { type KeyPolicy, type KeyStep, planKeys, ripeAt } from './key-policy.ts';
-import { insertKey, type KeyRow, listKeys, lockKeys, updateKey } from './key-repository.ts';
-import { createKey, toKeyRow } from './keys.ts';
+import type { Sealer } from '../../infra/sealing.ts';
+import { rotateServerSecrets } from '../../infra/server-secrets.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import type { Emit } from '../../kernel/events.ts';
+import { keyEvents } from './events.ts';
+import { algOf, KeyRefused, readPem, type SigningAlg } from './material.ts';
+import { type KeyPolicy, type KeyStep, planKeys, ripeAt } from './policy.ts';
+import { insertKey, type KeyRow, listKeys, lockKeys, updateKey } from './repository.ts';
+import { createKey, toKeyRow } from './signing-keys.ts';
 
 export interface KeyRotationDeps {
   knex: Knex;

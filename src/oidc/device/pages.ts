@@ -1,12 +1,12 @@
 import type { Context } from 'koa';
 import type { Client, KoaContextWithOIDC } from 'oidc-provider';
-import { currentRequest } from '../kernel/current-request.ts';
-import type { PageModels } from '../pages/index.ts';
-import type { PageContext, PageRenderer } from '../web/page-renderer.ts';
-import { TooManyGuesses } from './device-guesses.ts';
-import type { ClientDirectory } from './document-clients.ts';
-import type { SelfSubmittingForm } from './self-submitting-form.ts';
-import { clientName } from './sign-in-page.ts';
+import { currentRequest } from '../../kernel/current-request.ts';
+import type { PageModels } from '../../pages/index.ts';
+import type { PageContext, PageRenderer } from '../../web/page-renderer.ts';
+import type { ClientDirectory } from '../clients/documents.ts';
+import type { SelfSubmittingForm } from '../self-submitting-form.ts';
+import { clientName } from '../sign-in-page.ts';
+import { TooManyGuesses } from './guesses.ts';
 
 /** Where codes are typed. */
 const PATH = '/device';
