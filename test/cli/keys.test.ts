@@ -4,6 +4,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
+import { makeKey, publicJwkOf } from '../../src/oidc/keys/material.ts';
 import { basic, becomesTrue, getJson, postForm } from '../flows/support.ts';
 import { freePort, seedClient, seedPeople, startGatehouse } from '../helpers/gatehouse.ts';
 import { startProcess } from '../helpers/process.ts';
@@ -134,6 +135,22 @@ test('revoke takes a key out at once, and says what others may still believe', a
   assert.equal(unknown.code, 1);
   assert.match(unknown.stderr, /Refused: there is no key nobody/);
   assert.ok(!hasStack(unknown));
+});
+
+test('no key of ours has a kid that a command line would take for an option', async () => {
+  const keys = await Promise.all(Array.from({ length: 600 }, () => makeKey('EdDSA')));
+  const kids = keys.map((key) => publicJwkOf(key, 'EdDSA').kid ?? '-');
+  assert.deepEqual(
+    kids.filter((kid) => kid.startsWith('-')),
+    [],
+  );
+});
+
+test('an imported kid that begins with a dash is revoked after --', async () => {
+  assert.equal((await importPem(pkcs8(ec()), '-dashed')).code, 0);
+  const revoked = await cli.run(['keys', 'revoke', '--', '-dashed']);
+  assert.equal(revoked.code, 0, revoked.stderr);
+  assert.match(revoked.stdout, /Revoked -dashed/);
 });
 
 const FORMS: [string, string, () => string][] = [

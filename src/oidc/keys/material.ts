@@ -20,7 +20,7 @@ export type SigningAlg = (typeof standardAlgs)[number] | (typeof experimentalAlg
 /** RSA moduli that are taken, in bits: NIST SP 800-131A at least, and no signature of a second. */
 const RSA_BITS = { least: 2_048, most: 8_192 };
 
-export async function makeKeyPair(alg: SigningAlg): Promise<KeyObject> {
+async function generateKey(alg: SigningAlg): Promise<KeyObject> {
   switch (alg) {
     case 'RS256':
       return (await generate('rsa', { modulusLength: RSA_BITS.least })).privateKey;
@@ -63,6 +63,17 @@ export function publicJwkOf(
 ): Record<string, string> {
   const jwk = createPublicKey(privateKey).export({ format: 'jwk' }) as Record<string, string>;
   return { ...jwk, kid: kid ?? thumbprint(jwk), alg, use: 'sig' };
+}
+
+/**
+ * Makes a private key whose kid is its thumbprint and does not begin with a dash:
+ * on a command line that would be an option.
+ */
+export async function makeKey(alg: SigningAlg): Promise<KeyObject> {
+  for (;;) {
+    const key = await generateKey(alg);
+    if (!publicJwkOf(key, alg).kid?.startsWith('-')) return key;
+  }
 }
 
 /** What is wrong with a key that somebody wants to import, in words. */

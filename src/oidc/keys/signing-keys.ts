@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import type { Sealer } from '../../infra/sealing.ts';
 import { findServerSecrets } from '../../infra/server-secrets.ts';
 import type { Clock } from '../../kernel/clock.ts';
-import { makeKeyPair, publicJwkOf, type SigningAlg, standardAlgs } from './material.ts';
+import { makeKey, publicJwkOf, type SigningAlg, standardAlgs } from './material.ts';
 import {
   findPublishedKeys,
   insertKey,
@@ -78,7 +78,7 @@ export async function createKey(
   deps: Pick<KeyStoreDeps, 'sealer' | 'clock'>,
   key: { alg: SigningAlg; state: 'next' | 'current' },
 ): Promise<KeyRow> {
-  const row = toKeyRow(deps, { ...key, privateKey: await makeKeyPair(key.alg) });
+  const row = toKeyRow(deps, { ...key, privateKey: await makeKey(key.alg) });
   await insertKey(trx, row);
   return row;
 }
