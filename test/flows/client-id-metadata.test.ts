@@ -209,6 +209,17 @@ test('ids that are no https address of a document are unknown clients', async ()
   }
 });
 
+test('an id with a NUL is an unknown client at every endpoint, never an error of ours', async () => {
+  const clientId = `${site.url}/\0`;
+  assert.match((await errorOf(clientId)).error ?? '', /^invalid_client/);
+  const form = { client_id: clientId, grant_type: 'authorization_code', code: 'x' };
+  for (const path of ['/token', '/par', '/revoke', '/introspect']) {
+    const { status, body } = await postForm(url + path, { ...form, token: 'x' });
+    assert.ok(status === 400 || status === 401, `${path} ${status}`);
+    assert.match(String(body.error), /^invalid_client/, path);
+  }
+});
+
 test('a redirect URI that the document does not list is refused, and nobody is sent there', async () => {
   const { error } = await errorOf(publish(), { redirect_uri: 'https://evil.example/callback' });
   assert.equal(error, 'invalid_redirect_uri');

@@ -50,6 +50,8 @@ const toClient = (row: ClientRow): ClientRecord => ({
 
 /** A client of any tenant: its id is what a request names before a tenant is known. */
 export async function findClient(knex: Knex, clientId: string): Promise<ClientRecord | undefined> {
+  // NUL cannot be in a text column: such an id is nobody's.
+  if (clientId.includes('\0')) return undefined;
   const row = await knex<ClientRow>('clients').where({ client_id: clientId }).first();
   return row && toClient(row);
 }

@@ -133,8 +133,6 @@ export function createClientService(deps: ClientServiceDeps) {
   });
 
   async function read(clientId: string): Promise<StoredClient | undefined> {
-    // NUL cannot be in a text column: such an id is nobody's.
-    if (clientId.includes('\u0000')) return undefined;
     const record = await repository.findClient(knex, clientId);
     return record && !record.isDisabled ? toStored(deps, record) : undefined;
   }
