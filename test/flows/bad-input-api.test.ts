@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../helpers/fast-check.ts';
 import { assertProblem, assertSound, oddAuthorizations, oddValue, send } from './raw-http.ts';
 import { bearer, createWorld, signInForTokens } from './support.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
-import fc from 'fast-check';
+import fc from '../helpers/fast-check.ts';
 
 /** Requests that no library would send, and what every answer must look like all the same. */
 

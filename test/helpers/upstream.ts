@@ -3,13 +3,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after } from 'node:test';
 import {
+  type CompactJWSHeaderParameters,
+  CompactSign,
   type CryptoKey,
   exportJWK,
   generateKeyPair,
   type JWK,
-  type JWTHeaderParameters,
   type JWTPayload,
-  SignJWT,
 } from 'jose';
 
 interface UpstreamKey {
@@ -36,6 +36,16 @@ export interface Upstream {
 
 const defined = (value: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
+
+/** JSON as another's library may write it: an infinite number is one too large for a double. */
+const toJson = (value: unknown): string =>
+  JSON.stringify(value, (_key, member) =>
+    member === Number.POSITIVE_INFINITY || member === Number.NEGATIVE_INFINITY
+      ? `<${member}>`
+      : member,
+  )
+    .replaceAll('"<Infinity>"', '1e999')
+    .replaceAll('"<-Infinity>"', '-1e999');
 
 export async function startUpstream(): Promise<Upstream> {
   const state: Upstream['state'] = { status: 200, requests: 0 };
@@ -79,8 +89,9 @@ export async function startUpstream(): Promise<Upstream> {
         ...claims,
       };
       const { kid, alg = 'ES256' } = newest.jwk;
-      return new SignJWT(defined(all))
-        .setProtectedHeader(defined({ alg, kid, typ: 'JWT', ...header }) as JWTHeaderParameters)
+      const protectedHeader = defined({ alg, kid, typ: 'JWT', ...header });
+      return new CompactSign(new TextEncoder().encode(toJson(defined(all))))
+        .setProtectedHeader(protectedHeader as CompactJWSHeaderParameters)
         .sign(key ?? newest.privateKey);
     },
   };

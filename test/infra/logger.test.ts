@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { inspect } from 'node:util';
-import fc from 'fast-check';
 import knexFactory from 'knex';
 import { createLogger, maskIdentifier, securityEvent } from '../../src/infra/logger.ts';
 import { Secret } from '../../src/kernel/crypto.ts';
 import { runInRequest } from '../../src/kernel/current-request.ts';
 import { AppError } from '../../src/kernel/errors.ts';
 import { testServerUrl } from '../helpers/database.ts';
+import fc from '../helpers/fast-check.ts';
 
 /** A logger whose lines are kept. */
 function capture(level = 'trace') {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, suite, test } from 'node:test';
-import fc from 'fast-check';
 import { createRateLimits, type Limit } from '../../src/infra/rate-limits.ts';
 import { createRedis } from '../../src/infra/redis.ts';
 import { isDependencyFailure } from '../../src/kernel/http/index.ts';
 import { createFakeClock } from '../helpers/clock.ts';
 import { redisPrefix, testRedisUrl } from '../helpers/database.ts';
+import fc from '../helpers/fast-check.ts';
 
 const prefix = redisPrefix();
 const redis = createRedis({ url: testRedisUrl(), prefix, onError: () => {} });

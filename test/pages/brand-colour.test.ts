@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import {
   brandPalettes,
   brandStylesheet,
@@ -9,6 +8,7 @@ import {
   GATEHOUSE_COLOUR,
   HARDEST_SURFACE,
 } from '../../src/pages/brand-colour.ts';
+import fc from '../helpers/fast-check.ts';
 
 const css = readFileSync(new URL('../../public/gatehouse.css', import.meta.url), 'utf8');
 const [lightRoot = '', darkRoot = ''] = Array.from(css.matchAll(/:root \{([^}]*)\}/g), (m) => m[1]);

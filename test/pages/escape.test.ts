@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { escapeHtml, initial, linkUrl, plain, webUrl } from '../../src/pages/html.ts';
 import { type Brand, brandStylesheet } from '../../src/pages/index.ts';
+import fc from '../helpers/fast-check.ts';
 import { consent, frame, pages, scenes, tenant, withoutScript } from './fixtures.ts';
 
 const brand: Brand = { ...tenant, logoUrl: 'https://cdn.example.org/logo.svg' };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { type Locale, type LocaleWishes, negotiateLocale } from '../../src/pages/index.ts';
+import fc from '../helpers/fast-check.ts';
 
 const table: [string, LocaleWishes, Locale][] = [
   ['nothing asked', {}, 'en'],

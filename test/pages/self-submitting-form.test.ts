@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { parseSelfSubmittingForm } from '../../src/oidc/self-submitting-form.ts';
+import fc from '../helpers/fast-check.ts';
 
 type FormPost = (
   ctx: { status: number; type?: string; body?: string; response: { get(name: string): string } },

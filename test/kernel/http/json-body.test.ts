@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../helpers/fast-check.ts';
 import { json, rawRequest, serveRoutes } from './harness.ts';
 import { sampleRoutes } from './sample-routes.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import fc from 'fast-check';
 import { isPlainPath } from '../../../src/kernel/http/paths.ts';
+import fc from '../../helpers/fast-check.ts';
 import { rawGet, serveRoutes } from './harness.ts';
 import { sampleRoutes } from './sample-routes.ts';
 

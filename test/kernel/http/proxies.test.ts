@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import { suite, test } from 'node:test';
-import fc from 'fast-check';
 import { createProxies, normaliseIp } from '../../../src/kernel/http/proxies.ts';
+import fc from '../../helpers/fast-check.ts';
 
 /** As much of a request as these decisions look at. */
 const request = (peer: string | undefined, headers: object = {}, url = '/') =>
