@@ -32,6 +32,7 @@ export function createJobs(deps: Deps): Job[] {
 /** Works off the queues in this process, until the queues are closed. */
 export function startConsumers(deps: Deps): void {
   deps.logouts.consume();
+  deps.eventQueue.consume();
   deps.mailer.start();
   deps.pings.start();
 }

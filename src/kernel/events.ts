@@ -37,3 +37,50 @@ export type Emit<Trx> = <S extends z.ZodObject>(
   facts: EventFacts,
   data: z.input<S>,
 ) => Promise<void>;
+
+/** An event as it leaves the outbox. */
+export interface PublishedEvent {
+  id: string;
+  type: string;
+  /** Id of the aggregate that changed. */
+  subject: string;
+  tenantId: string | null;
+  actorId: string | null;
+  requestId: string | null;
+  traceparent: string | null;
+  data: Record<string, unknown>;
+  /** ISO 8601, UTC. */
+  occurredAt: string;
+}
+
+/**
+ * Something of ours that follows from an event: a mail, a cache that forgets.
+ * It is told after the commit, at least once and in no order, so that it must be
+ * idempotent by the event's id; throwing means that it is told again.
+ */
+export interface EventConsumer {
+  /** Unique; part of the id of its jobs, so that a new name is told again of what is waiting. */
+  name: string;
+  type: string;
+  handle(event: PublishedEvent): Promise<void>;
+}
+
+/** Declares what follows from events of one type; `data` has passed the declared schema. */
+export const consumer = <S extends z.ZodObject>(
+  name: string,
+  event: EventType<S>,
+  handle: (data: z.output<S>, event: PublishedEvent) => Promise<void>,
+): EventConsumer => ({
+  name,
+  type: event.type,
+  handle: (published) => handle(event.data.parse(published.data) as z.output<S>, published),
+});
+
+/** Where events go from the outbox: a broker, a queue. At least once, in order per subject. */
+export interface EventSink {
+  /** Unique; the sink's progress is kept under it. */
+  name: string;
+  /** Resolves when all of them are safe there. @throws when some may not be: all come again */
+  publish(events: readonly PublishedEvent[]): Promise<void>;
+  close?(): Promise<void>;
+}

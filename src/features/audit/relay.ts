@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import type { Clock } from '../../kernel/clock.ts';
+import type { EventSink } from '../../kernel/events.ts';
 import { deletePublished, outboxLag, publishBatch } from './repository.ts';
 
 /** Events taken in one transaction. */
@@ -17,14 +18,34 @@ export interface OutboxRelay {
   lag(): Promise<number>;
 }
 
-/** The relay from the outbox to the audit log; safe to run in many workers at once. */
-export function createOutboxRelay({ knex, clock }: { knex: Knex; clock: Clock }): OutboxRelay {
+/**
+ * The relay from the outbox to the audit log and the sinks; safe to run in many
+ * workers at once.
+ */
+export function createOutboxRelay({
+  knex,
+  clock,
+  sinks,
+}: {
+  knex: Knex;
+  clock: Clock;
+  sinks: readonly EventSink[];
+}): OutboxRelay {
   const now = () => new Date(clock.now());
+
+  async function publish(): Promise<number> {
+    return knex.transaction(async (trx) => {
+      const events = await publishBatch(trx, now(), BATCH);
+      if (events.length > 0) for (const sink of sinks) await sink.publish(events);
+      return events.length;
+    });
+  }
+
   return {
     async drain() {
       let total = 0;
       for (;;) {
-        const taken = await knex.transaction((trx) => publishBatch(trx, now(), BATCH));
+        const taken = await publish();
         total += taken;
         if (taken < BATCH) return total;
       }

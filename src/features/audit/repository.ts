@@ -1,17 +1,42 @@
 import type { Knex } from 'knex';
+import type { PublishedEvent } from '../../kernel/events.ts';
+
+interface EventRow {
+  id: string;
+  type: string;
+  subject: string;
+  tenant_id: string | null;
+  actor_id: string | null;
+  request_id: string | null;
+  traceparent: string | null;
+  data: Record<string, unknown>;
+  occurred_at: Date;
+}
+
+const toEvent = (row: EventRow): PublishedEvent => ({
+  id: row.id,
+  type: row.type,
+  subject: row.subject,
+  tenantId: row.tenant_id,
+  actorId: row.actor_id,
+  requestId: row.request_id,
+  traceparent: row.traceparent,
+  data: row.data,
+  occurredAt: row.occurred_at.toISOString(),
+});
 
 /**
  * Copies a batch of unpublished events to the audit log and marks them, in the
  * order in which they were written. Several relays may run: each takes rows
  * that no other holds.
- * @returns how many were taken
+ * @returns those that were taken, in order
  */
 export async function publishBatch(
   trx: Knex.Transaction,
   now: Date,
   batchSize: number,
-): Promise<number> {
-  const { rowCount } = await trx.raw(
+): Promise<PublishedEvent[]> {
+  const { rows } = await trx.raw(
     `WITH batch AS (
        SELECT id FROM outbox_events WHERE published_at IS NULL
         ORDER BY seq LIMIT ? FOR UPDATE SKIP LOCKED
@@ -20,11 +45,13 @@ export async function publishBatch(
        SELECT e.id, e.seq, e.type, e.subject, e.tenant_id, e.actor_id, e.request_id, e.data, e.occurred_at
          FROM outbox_events e JOIN batch USING (id) ORDER BY e.seq
        ON CONFLICT (id) DO NOTHING
+     ), marked AS (
+       UPDATE outbox_events e SET published_at = ? FROM batch WHERE e.id = batch.id RETURNING e.*
      )
-     UPDATE outbox_events e SET published_at = ? FROM batch WHERE e.id = batch.id`,
+     SELECT * FROM marked ORDER BY seq`,
     [batchSize, now],
   );
-  return rowCount ?? 0;
+  return rows.map(toEvent);
 }
 
 /** Age of the oldest event not yet published, in seconds; 0 when there is none. */

@@ -1,8 +1,10 @@
 /**
- * Sign-in with a password: which tenant, which user, how many tries.
- * The hosted pages and the JSON API call the same functions; neither has rules
- * of its own. Must not render pages or issue tokens.
+ * Sign-in: which tenant, which user, how many tries, and the one door that every
+ * way to sign in ends at. The hosted pages and the JSON API call the same
+ * functions; neither has rules of its own. Must not render pages or issue tokens.
  */
+export type { Proof, SignedIn } from './admission.ts';
 export { createAttemptLimits } from './attempts.ts';
+export type { Candidate, Claim } from './candidates.ts';
 export { signInEvents } from './events.ts';
-export { createSignInService, type SignedIn, type SignInService } from './service.ts';
+export { createSignInService, type SignInService } from './service.ts';

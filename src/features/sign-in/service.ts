@@ -3,8 +3,10 @@ import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
 import type { Emit } from '../../kernel/events.ts';
 import type { TenantService } from '../tenant/index.ts';
-import { type Identifier, parseIdentifier, type User, type UserService } from '../user/index.ts';
+import { parseIdentifier, type UserService } from '../user/index.ts';
+import { createAdmission, type SignedIn } from './admission.ts';
 import type { Attempt, AttemptLimits } from './attempts.ts';
+import { type Candidate, type Claim, createFindCandidate } from './candidates.ts';
 import { signInEvents } from './events.ts';
 
 /** What sign-in needs of the password hasher. */
@@ -30,28 +32,14 @@ export interface SignInDeps {
 
 export type SignInResult = 'success' | 'failure' | 'rate_limited' | 'locked' | 'busy';
 
-export interface PasswordSignIn {
+export interface PasswordSignIn extends Claim {
   /** E-mail address, phone number or username, as typed. */
   identifier: string;
   password: string;
-  /** The organisation that was typed, if any. */
-  organisation: string | null;
-  /** The tenant that the client or request demands; null leaves it open, undefined is nobody's. */
-  tenantId: string | null | undefined;
   clientId: string | null;
   clientIp: string | null;
 }
 
-export interface SignedIn {
-  user: User;
-  /** Authentication methods (RFC 8176). */
-  amr: string[];
-  acr: string;
-  /** Seconds since the epoch. */
-  authTime: number;
-}
-
-type Candidate = Awaited<ReturnType<UserService['findByIdentifier']>>[number];
 type FailureReason = 'unknown_user' | 'no_password' | 'wrong_password' | 'not_active' | 'ambiguous';
 
 /** Longest password that is looked at, in characters; one more is simply wrong. */
@@ -64,30 +52,8 @@ export type SignInService = ReturnType<typeof createSignInService>;
 
 /** Sign-in with a password; whatever is wrong, the answer and its time are the same. */
 export function createSignInService(deps: SignInDeps) {
-  /** The tenant to look in: null means all, undefined that there is no such tenant. */
-  async function findTenantId(
-    request: PasswordSignIn,
-    identifier: Identifier,
-  ): Promise<string | null | undefined> {
-    if (request.tenantId !== null) return request.tenantId;
-    if (request.organisation) return (await deps.tenants.findByName(request.organisation))?.id;
-    if (identifier.scheme !== 'email') return null;
-    return (await deps.tenants.findByEmailDomain(identifier.value))?.id ?? null;
-  }
-
-  /** The one user meant: in a tenant its own user before a guest; across tenants only if unique. */
-  async function findCandidate(
-    request: PasswordSignIn,
-    identifier: Identifier | undefined,
-  ): Promise<Candidate | 'ambiguous' | undefined> {
-    if (!identifier) return undefined;
-    const tenantId = await findTenantId(request, identifier);
-    if (tenantId === undefined) return undefined;
-    const found = await deps.users.findByIdentifier(tenantId, identifier);
-    const home = found.find((user) => user.isHome);
-    if (home) return home;
-    return found.length > 1 ? 'ambiguous' : found[0];
-  }
+  const findCandidate = createFindCandidate(deps);
+  const admit = createAdmission(deps);
 
   async function refuse(
     request: PasswordSignIn,
@@ -159,6 +125,9 @@ export function createSignInService(deps: SignInDeps) {
   }
 
   return {
+    findCandidate,
+    admit,
+
     /** Whether too many failed tries have closed a user's account for now. */
     isLocked: (userId: string): Promise<boolean> => deps.attempts.isLocked(accountKey(userId)),
 
@@ -183,23 +152,13 @@ export function createSignInService(deps: SignInDeps) {
         return refuse(request, candidate, reason ?? 'unknown_user', lockedUntil);
       }
       rehash(candidate, request.password);
-      const recorded = deps.knex.transaction((trx) =>
-        deps.emit(
-          trx,
-          signInEvents.loggedIn,
-          { subject: candidate.id, tenantId: candidate.tenantId, actorId: candidate.id },
-          { userId: candidate.id, clientId: request.clientId, amr: ['pwd'] },
-        ),
-      );
-      await Promise.all([deps.attempts.giveBack(attempt), recorded]);
-      deps.onResult('success', facts);
       const { passwordHash: _, isHome: __, ...user } = candidate;
-      return {
-        user,
-        amr: ['pwd'],
-        acr: 'urn:gatehouse:acr:1fa',
-        authTime: Math.floor(deps.clock.now() / 1000),
-      };
+      const [signedIn] = await Promise.all([
+        admit(user, { amr: ['pwd'], clientId: request.clientId }),
+        deps.attempts.giveBack(attempt),
+      ]);
+      deps.onResult('success', facts);
+      return signedIn;
     },
   };
 }

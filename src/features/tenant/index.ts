@@ -6,3 +6,4 @@
 
 export { type Tenant, tenantSlug } from './schema.ts';
 export { createTenantService, PLATFORM_SLUG, type TenantService } from './service.ts';
+export { type TenantSettings, type TenantSettingsPatch, tenantSettings } from './settings.ts';

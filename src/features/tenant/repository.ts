@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import type { Tenant } from './schema.ts';
+import { type TenantSettings, tenantSettings } from './settings.ts';
 
 interface TenantRow {
   id: string;
@@ -9,9 +10,19 @@ interface TenantRow {
   logo_url: string | null;
   colour: string | null;
   locale: string;
+  settings: Record<string, unknown>;
 }
 
-const COLUMNS = ['id', 'slug', 'name', 'is_platform', 'logo_url', 'colour', 'locale'] as const;
+const COLUMNS = [
+  'id',
+  'slug',
+  'name',
+  'is_platform',
+  'logo_url',
+  'colour',
+  'locale',
+  'settings',
+] as const;
 
 const toTenant = (row: TenantRow): Tenant => ({
   id: row.id,
@@ -21,6 +32,7 @@ const toTenant = (row: TenantRow): Tenant => ({
   logoUrl: row.logo_url,
   colour: row.colour,
   locale: row.locale,
+  settings: tenantSettings.parse(row.settings),
 });
 
 export async function findTenant(
@@ -65,4 +77,24 @@ export async function insertTenant(knex: Knex, tenant: Tenant, now: Date): Promi
     created_at: now,
     updated_at: now,
   });
+}
+
+/**
+ * Writes the settings that are given and forgets those that are null.
+ * @returns false when there is no such tenant
+ */
+export async function patchSettings(
+  knex: Knex,
+  tenantId: string,
+  patch: { [K in keyof TenantSettings]?: TenantSettings[K] | null | undefined },
+  now: Date,
+): Promise<boolean> {
+  const entries = Object.entries(patch).filter(([, value]) => value !== undefined);
+  const set = Object.fromEntries(entries.filter(([, value]) => value !== null));
+  const unset = entries.filter(([, value]) => value === null).map(([name]) => name);
+  const { rowCount } = await knex.raw(
+    'UPDATE tenants SET settings = (settings - ?::text[]) || ?::jsonb, updated_at = ? WHERE id = ?',
+    [unset, JSON.stringify(set), now, tenantId],
+  );
+  return rowCount === 1;
 }

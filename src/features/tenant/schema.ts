@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { TenantSettings } from './settings.ts';
 
 /** The short name of a tenant in URLs and the organisation field: a DNS label. */
 export const tenantSlug = z
@@ -30,4 +31,5 @@ export interface Tenant {
   /** `#rrggbb` in lower case. */
   colour: string | null;
   locale: string;
+  settings: TenantSettings;
 }

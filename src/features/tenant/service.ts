@@ -3,8 +3,15 @@ import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
 import { createFreshCache } from '../../kernel/fresh-cache.ts';
 import { isUuid, newId } from '../../kernel/ids.ts';
-import { findTenant, findTenantByDomain, insertTenant, listTenants } from './repository.ts';
+import {
+  findTenant,
+  findTenantByDomain,
+  insertTenant,
+  listTenants,
+  patchSettings,
+} from './repository.ts';
 import { type NewTenant, newTenant, type Tenant, tenantSlug } from './schema.ts';
+import { type TenantSettingsPatch, tenantSettings, tenantSettingsPatch } from './settings.ts';
 
 export const PLATFORM_SLUG = 'platform';
 
@@ -23,6 +30,12 @@ export interface TenantService {
   findByName(name: string): Promise<Tenant | undefined>;
   /** By the verified domain of a mail address. */
   findByEmailDomain(email: string): Promise<Tenant | undefined>;
+  /**
+   * Changes settings; other processes follow within a second.
+   * @returns the tenant as it is then
+   * @throws AppError IDENT_NOT_FOUND, z.ZodError
+   */
+  updateSettings(tenantId: string, patch: TenantSettingsPatch): Promise<Tenant>;
 }
 
 /** The unique violation of a slug (Postgres 23505) as the error of the contract. */
@@ -63,6 +76,7 @@ export function createTenantService({ knex, clock }: { knex: Knex; clock: Clock 
         logoUrl: null,
         colour: null,
         locale: 'en',
+        settings: tenantSettings.parse({}),
       };
       // Replicas that start together race here; the unique index lets one win.
       return insert(tenant).catch(async (error: unknown) => {
@@ -72,11 +86,25 @@ export function createTenantService({ knex, clock }: { knex: Knex; clock: Clock 
       });
     },
     create: (input) =>
-      insert({ ...newTenant.parse(input), id: newId(), isPlatform: false }).catch(translateTaken),
+      insert({
+        ...newTenant.parse(input),
+        id: newId(),
+        isPlatform: false,
+        settings: tenantSettings.parse({}),
+      }).catch(translateTaken),
     async findByName(name) {
       const slug = tenantSlug.safeParse(name.trim().toLowerCase());
       if (slug.success && isUuid(slug.data)) return find(slug.data);
       return slug.success ? findTenant(knex, { slug: slug.data }) : undefined;
+    },
+    async updateSettings(tenantId, patch) {
+      const changes = tenantSettingsPatch.parse(patch);
+      const isThere =
+        isUuid(tenantId) && (await patchSettings(knex, tenantId, changes, new Date(clock.now())));
+      const tenant = isThere ? await findTenant(knex, { id: tenantId }) : undefined;
+      if (!tenant) throw new AppError('IDENT_NOT_FOUND');
+      cache.delete(tenantId);
+      return tenant;
     },
     async findByEmailDomain(email) {
       const domain = email.slice(email.lastIndexOf('@') + 1).toLowerCase();

@@ -1,0 +1,6 @@
+/**
+ * The first-party API's sign-in: tokens for people who have proved who they are.
+ * Must not decide who may sign in, nor make tokens itself: the engine does.
+ */
+export { type TokenResponse, tokenResponse } from './schema.ts';
+export type { TokenSet, Tokens } from './tokens.ts';

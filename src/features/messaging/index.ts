@@ -1,0 +1,11 @@
+/**
+ * Messages to people, by mail and SMS: which template, in which language, under
+ * whose name. Must not decide who is told what.
+ */
+export {
+  type Message,
+  type MessageTemplates,
+  type Messenger,
+  SMS_TEMPLATES,
+  type TemplateName,
+} from './schema.ts';

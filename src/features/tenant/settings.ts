@@ -1,0 +1,48 @@
+import { z } from 'zod';
+
+/**
+ * What a tenant decides for itself. Only what differs from the default is
+ * stored, so that a better default reaches everyone who never chose. What a
+ * newer release stored and this one does not know is passed over.
+ */
+export const tenantSettings = z
+  .object({
+    selfRegistration: z
+      .boolean()
+      .default(false)
+      .describe('Whether people may make accounts for themselves'),
+    emailCodeSignIn: z
+      .boolean()
+      .default(false)
+      .describe('Whether a code sent by mail signs people in'),
+    smsCodeSignIn: z
+      .boolean()
+      .default(false)
+      .describe('Whether a code sent by SMS signs people in'),
+    passwordMinLength: z
+      .int()
+      .min(8)
+      .max(64)
+      .default(8)
+      .describe('Shortest password, in characters; 15 where it is the only factor (SP 800-63B-4)'),
+    newSignInNotice: z
+      .boolean()
+      .default(true)
+      .describe('Whether people are told by mail of a sign-in from a browser not seen before'),
+  })
+  .meta({ id: 'TenantSettings' });
+
+export type TenantSettings = z.output<typeof tenantSettings>;
+
+/** A change of settings: what is left out stays; `null` goes back to the default. */
+export const tenantSettingsPatch = z.strictObject(
+  Object.fromEntries(
+    Object.entries(tenantSettings.shape).map(([name, schema]) => [
+      name,
+      schema.unwrap().nullable().optional(),
+    ]),
+  ) as unknown as {
+    [K in keyof TenantSettings]: z.ZodOptional<z.ZodNullable<z.ZodType<TenantSettings[K]>>>;
+  },
+);
+export type TenantSettingsPatch = z.input<typeof tenantSettingsPatch>;

@@ -1,0 +1,35 @@
+import type { OutboxRelay } from '../features/audit/index.ts';
+import { createHealth, type Health } from '../infra/health.ts';
+import type { Infrastructure } from '../infrastructure.ts';
+import type { EngineHost } from '../oidc/host.ts';
+
+/** Milliseconds that a dependency has to answer a health check. */
+const CHECK_TIMEOUT = 1_000;
+
+export function createProbes(
+  infra: Infrastructure,
+  engine: EngineHost,
+  outbox: OutboxRelay,
+): Health {
+  const { metrics, postgres, redis, passwords, clock } = infra;
+  const health = createHealth({
+    checks: {
+      postgres: () => postgres.ping(),
+      redis: async () => {
+        await redis.ping();
+      },
+    },
+    clock,
+    timeoutMs: CHECK_TIMEOUT,
+    onResult: (dep, isUp) => metrics.dependencyUp.set({ dep }, isUp ? 1 : 0),
+  });
+  metrics.onCollect(async () => {
+    metrics.hashQueueDepth.set(passwords.queueDepth());
+    metrics.keyAgeSeconds.set(engine.keyAge(clock.now()));
+    metrics.outboxLagSeconds.set(await outbox.lag());
+  });
+  metrics.onCollect(async () => {
+    await health.ready();
+  });
+  return health;
+}

@@ -1,0 +1,40 @@
+import type { Config } from '../config.ts';
+import { loadServerSecrets } from '../infra/server-secrets.ts';
+import type { Infrastructure } from '../infrastructure.ts';
+import type { EngineHost } from '../oidc/host.ts';
+import { createRestarts } from '../oidc/restarts.ts';
+import { createPages } from '../pages/index.ts';
+import { assetVersion } from '../web/assets.ts';
+import { createErrorPages } from '../web/error-pages.ts';
+import { createCsrfTokens } from '../web/forms.ts';
+import { createPageRenderer } from '../web/page-renderer.ts';
+import type { Features } from './features.ts';
+
+const folder = (name: string): URL => new URL(`../../${name}/`, import.meta.url);
+
+/** What the hosted pages share. */
+export async function createWeb(
+  config: Config,
+  infra: Infrastructure,
+  features: Features,
+  engine: () => EngineHost,
+) {
+  const secrets = { knex: infra.postgres.knex, sealer: infra.sealer, clock: infra.clock };
+  const csrf = createCsrfTokens(() => engine().secrets().csrf);
+  const [dpopSecret = Buffer.alloc(0)] = await loadServerSecrets(secrets, 'dpop');
+  const restarts = createRestarts(infra.redis, features.directory);
+  const pages = createPageRenderer({
+    pages: createPages({
+      viewsDir: folder('views'),
+      localesDir: folder('locales'),
+      assetVersion: assetVersion(),
+      cache: config.NODE_ENV !== 'development',
+    }),
+    tenants: features.tenants,
+    secureCookies: config.ISSUER.startsWith('https:'),
+  });
+  const errorPages = createErrorPages({ pages, findRestart: restarts.find });
+  return { dpopSecret, csrf, restarts, pages, errorPages };
+}
+
+export type Web = Awaited<ReturnType<typeof createWeb>>;
