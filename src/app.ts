@@ -15,7 +15,7 @@ import {
 } from './kernel/http/index.ts';
 import { createCibaPages } from './oidc/ciba/pages.ts';
 import { createFindAccount } from './oidc/engine.ts';
-import { createInteractions } from './oidc/interactions.ts';
+import { createInteractions } from './oidc/interactions/index.ts';
 import { postedRequests } from './oidc/posted-requests.ts';
 import { findSignedIn, serveEngine } from './oidc/serve.ts';
 import { assetRoutes } from './web/assets.ts';
@@ -96,15 +96,8 @@ export function buildApp(deps: Deps): Koa {
     under(
       '/interaction/',
       createInteractions({
+        ...deps,
         engine: () => deps.engine.current().provider,
-        directory: deps.directory,
-        resourceServers: deps.resourceServers,
-        tenants: deps.tenants,
-        users: deps.users,
-        signIn: deps.signIn,
-        pages: deps.pages,
-        csrf: deps.csrf,
-        restarts: deps.restarts,
       }).routes() as unknown as Middleware,
     ),
     postedRequests(),
