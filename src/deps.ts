@@ -21,7 +21,7 @@ import { createCibaParts } from './wiring/ciba.ts';
 import { engineEvents } from './wiring/engine-events.ts';
 import { createFeatures, type Features } from './wiring/features.ts';
 import { createProbes } from './wiring/health.ts';
-import { createMail } from './wiring/mail.ts';
+import { createMessaging, type Messaging } from './wiring/messaging.ts';
 import { createWeb, type Web } from './wiring/web.ts';
 
 /** Everything a running process is made of; handed out by hand, there is no container. */
@@ -30,6 +30,7 @@ export interface Deps
     Features,
     Accounts,
     Omit<AccountMeans, 'engine'>,
+    Messaging,
     Web,
     ReturnType<typeof createApiParts>,
     ReturnType<typeof createCibaParts> {
@@ -55,15 +56,16 @@ function restoreRevocationsOnReady({ redis, log }: Infrastructure, { sessions }:
   });
 }
 
-/** Mails, and the key that short values are looked up by. */
+/** Messages to people, and the key that short values are looked up by. */
 async function createMeans(
   config: Config,
   infra: Infrastructure,
+  features: Features,
   engine: () => EngineHost,
-): Promise<AccountMeans> {
+) {
   const secrets = { knex: infra.postgres.knex, sealer: infra.sealer, clock: infra.clock };
   const lookups = createLookups(await loadServerSecrets(secrets, 'lookups'));
-  return { mailer: createMail(config, infra), lookups, engine };
+  return { ...createMessaging(config, infra, features), lookups, engine };
 }
 
 /**
@@ -79,7 +81,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     return engine;
   };
   const features = createFeatures(config, infra, currentEngine);
-  const means = await createMeans(config, infra, currentEngine);
+  const means = await createMeans(config, infra, features, currentEngine);
   const accounts = createAccounts(config, infra, features, means);
   restoreRevocationsOnReady(infra, features);
   const web = await createWeb(config, infra, features, currentEngine);
@@ -136,7 +138,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     async close() {
       engine.stop();
       await infra.queues.close();
-      means.mailer.close();
+      means.posts.close();
       await infra.passwords.close();
       infra.redis.disconnect();
       await Promise.all([

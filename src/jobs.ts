@@ -33,6 +33,6 @@ export function createJobs(deps: Deps): Job[] {
 export function startConsumers(deps: Deps): void {
   deps.logouts.consume();
   deps.eventQueue.consume();
-  deps.mailer.start();
+  deps.posts.start();
   deps.pings.start();
 }

@@ -20,12 +20,19 @@ export interface Mail<Request> {
   expiresAt: number;
 }
 
+/** A mail as it is read. */
+export interface Rendered {
+  subject: string;
+  text: string;
+  html: string;
+}
+
 export type MailResult = 'sent' | 'retried' | 'failed' | 'expired' | 'refused';
 
 /** Sends mails from a queue: the request that asks for one never waits for a mail server. */
 export interface Mailer<Request> {
   /** Whether mails can be sent; asked before anything begins that needs one, and counted if not. */
-  isReady(): boolean;
+  isReady(tenantId?: string): Promise<boolean>;
   /** Queues a mail, once per `id`. @throws when there is no server or Redis does not answer */
   enqueue(id: string, mail: Mail<Request>): Promise<void>;
   /** Sends what is queued, in this process. */
@@ -42,7 +49,7 @@ export interface MailerOptions<Request> {
   sealer: Sealer;
   clock: Clock;
   log: Logger;
-  render(request: Request): { subject: string; text: string; html: string };
+  render(request: Request): Promise<Rendered>;
   onResult(result: MailResult): void;
 }
 
@@ -114,7 +121,7 @@ export function createMailer<Request>(options: MailerOptions<Request>): Mailer<R
   const queue = options.queues.create<{ sealed: string }>('mail', RETRIES);
   const carrier = url ? toServer(url) : folder === null ? undefined : toFolder(folder, log);
 
-  async function send(to: string, rendered: ReturnType<typeof options.render>): Promise<void> {
+  async function send(to: string, rendered: Rendered): Promise<void> {
     if (!carrier) throw new PermanentJobError('no mail server is configured');
     const { subject, text, html } = rendered;
     await carrier.carry({ from, to: { name: '', address: to }, subject, text, html });
@@ -128,7 +135,7 @@ export function createMailer<Request>(options: MailerOptions<Request>): Mailer<R
     const { to, request, expiresAt } = JSON.parse(plain) as Mail<Request>;
     if (to === null) return;
     if (expiresAt <= clock.now()) return options.onResult('expired');
-    const rendered = options.render(request);
+    const rendered = await options.render(request);
     try {
       await send(to, rendered);
       options.onResult('sent');
@@ -144,7 +151,7 @@ export function createMailer<Request>(options: MailerOptions<Request>): Mailer<R
   }
 
   return {
-    isReady() {
+    async isReady() {
       if (!carrier) options.onResult('refused');
       return carrier !== undefined;
     },

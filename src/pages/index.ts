@@ -2,7 +2,16 @@ export { type Asset, assetPath, assets } from './assets.ts';
 export { brandStylesheet } from './brand-colour.ts';
 export { webUrl } from './html.ts';
 export { type LocaleWishes, negotiateLocale } from './locale.ts';
-export { createMails, type MailRequest, type MailTemplate, type RenderedMail } from './mails.ts';
+export {
+  createMessageRenderer,
+  type MailTemplate,
+  type MessageRenderer,
+  mailTemplates,
+  type RenderedMail,
+  type SmsTemplate,
+  smsTemplates,
+  type TemplateRequest,
+} from './mails.ts';
 export {
   deviceErrors,
   docsLabels,

@@ -1,12 +1,29 @@
 import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
+import { brandPalettes, GATEHOUSE_COLOUR } from './brand-colour.ts';
 import { escapeHtml, plain, webUrl } from './html.ts';
 import { negotiateLocale } from './locale.ts';
-import { folderUrl, loadMessages } from './messages.ts';
-import type { MessageValues } from './types.ts';
+import { folderUrl, loadMessages, type Messages } from './messages.ts';
+import type { Locale, MessageValues } from './types.ts';
 
 /** Mails that there are templates for: `views/mail/<name>/text.eta` and `html.eta`. */
-export type MailTemplate = 'ciba-approval';
+export const mailTemplates = [
+  'welcome',
+  'verify-email',
+  'forgot-password',
+  'password-changed',
+  'email-auth',
+  'add-email',
+  'identifier-changed',
+  'new-sign-in',
+  'account-deleted',
+  'ciba-approval',
+] as const;
+export type MailTemplate = (typeof mailTemplates)[number];
+
+/** Short messages that there are templates for: `views/sms/<name>.eta`. */
+export const smsTemplates = ['phone-auth', 'verify-phone', 'add-phone'] as const;
+export type SmsTemplate = (typeof smsTemplates)[number];
 
 export interface RenderedMail {
   subject: string;
@@ -14,27 +31,106 @@ export interface RenderedMail {
   html: string;
 }
 
-export interface MailRequest {
-  template: MailTemplate;
-  /** The person's language; English where there is none that we speak. */
-  locale: string | null;
+/** One message to one person, in somebody's name. */
+export interface TemplateRequest<Template> {
+  template: Template;
+  /** The person's language. */
+  locale: Locale;
+  brand: { name: string /** `#rrggbb`; null for our own. */; colour: string | null };
+  /** The person's time zone (IANA); UTC where it is null or unknown. */
+  zoneinfo: string | null;
   values: MessageValues;
 }
 
-/** A value on one line: a name with a line break in it would speak for us. */
-const oneLine = (values: MessageValues): MessageValues =>
-  Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? plain(value).replace(/\s+/g, ' ').trim() : value,
-    ]),
-  );
+export interface MessageRenderer {
+  mail(request: TemplateRequest<MailTemplate>): RenderedMail;
+  sms(request: TemplateRequest<SmsTemplate>): string;
+  /** The values as they are shown: on one line, instants in words of the language. */
+  shown(request: TemplateRequest<string>): MessageValues;
+  /** The language of a message: that of the request or profile, else the tenant's, else English. */
+  locale(wish: string | null, tenantDefault: string | null): Locale;
+}
 
-/** Loads words and templates once and returns the renderer of every mail. */
-export function createMails(options: {
+/** A value on one line: a name with a line break in it would speak for us. */
+const oneLine = (value: string): string => plain(value).replace(/\s+/g, ' ').trim();
+
+const isZone = (zone: string): boolean => {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }) !== undefined;
+  } catch {
+    return false;
+  }
+};
+
+/** An instant (ISO 8601) as a date and time with its zone; anything else stays as it is. */
+function instant(value: string, locale: Locale, zoneinfo: string | null): string {
+  const at = new Date(value);
+  if (Number.isNaN(at.getTime())) return value;
+  return new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, {
+    year: 'numeric',
+    month: 'long',
+    day: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+    timeZoneName: 'short',
+    timeZone: zoneinfo !== null && isZone(zoneinfo) ? zoneinfo : 'UTC',
+  }).format(at);
+}
+
+function shownValues({
+  values,
+  locale,
+  zoneinfo,
+  brand,
+}: TemplateRequest<string>): MessageValues & { brand: string } {
+  const entries = Object.entries({ ...values, brand: brand.name }).map(
+    ([name, value]): [string, string | number] => {
+      if (typeof value !== 'string') return [name, value];
+      return [name, name === 'when' ? instant(value, locale, zoneinfo) : oneLine(value)];
+    },
+  );
+  return { ...Object.fromEntries(entries), brand: oneLine(brand.name) };
+}
+
+/** Whole hours as hours, everything else as minutes. */
+const duration =
+  (messages: Messages, locale: Locale) =>
+  (minutes: number): string =>
+    minutes >= 60 && minutes % 60 === 0
+      ? messages.text(locale, 'mail.duration.hours', { hours: minutes / 60 })
+      : messages.text(locale, 'mail.duration.minutes', { minutes });
+
+/** What is known of an act: when, from where, by which browser; with labels. */
+function facts(messages: Messages, locale: Locale, values: MessageValues): [string, string][] {
+  const labels: [string, string][] = [
+    [messages.text(locale, 'mail.facts.when'), String(values.when ?? '')],
+    [messages.text(locale, 'mail.facts.agent'), String(values.agent ?? '')],
+    [messages.text(locale, 'mail.facts.ip'), String(values.ip ?? '')],
+  ];
+  return labels.filter(([, value]) => value !== '');
+}
+
+/** What a template sees as `it`. */
+function context(messages: Messages, request: TemplateRequest<string>) {
+  const { locale, brand } = request;
+  const v = shownValues(request);
+  return {
+    locale,
+    v,
+    t: (id: string, given?: MessageValues) => messages.text(locale, id, given),
+    rich: (id: string, given: MessageValues) => messages.rich(locale, id, given),
+    duration: duration(messages, locale),
+    facts: facts(messages, locale, v),
+    colours: brandPalettes(brand.colour ?? GATEHOUSE_COLOUR),
+    webUrl,
+  };
+}
+
+/** Loads words and templates once and returns the renderer of every mail and short message. */
+export function createMessageRenderer(options: {
   viewsDir: URL;
   localesDir: URL;
-}): (request: MailRequest) => RenderedMail {
+}): MessageRenderer {
   const messages = loadMessages(folderUrl(options.localesDir));
   const eta = new Eta({
     views: fileURLToPath(folderUrl(options.viewsDir)),
@@ -43,21 +139,20 @@ export function createMails(options: {
     autoTrim: false,
     escapeFunction: escapeHtml,
   });
-  return ({ template, locale: wish, values }) => {
-    const locale = negotiateLocale({ uiLocales: wish ?? undefined, tenantDefault: 'en' });
-    const v = oneLine(values);
-    const context = {
-      locale,
-      v,
-      t: (id: string, given?: MessageValues) => messages.text(locale, id, given),
-      rich: (id: string, given: MessageValues) => messages.rich(locale, id, given),
-      webUrl,
-    };
-    const text = eta.render(`/mail/${template}/text`, context);
-    return {
-      subject: messages.text(locale, `mail.${template}.subject`, v),
-      text: `${text.replace(/\n{3,}/g, '\n\n').trim()}\n`,
-      html: eta.render(`/mail/${template}/html`, context),
-    };
+  return {
+    mail(request) {
+      const { template, locale } = request;
+      const it = context(messages, request);
+      const text = eta.render(`/mail/${template}/text`, it);
+      return {
+        subject: messages.text(locale, `mail.${template}.subject`, it.v),
+        text: `${text.replace(/\n{3,}/g, '\n\n').trim()}\n`,
+        html: `${eta.render(`/mail/${template}/html`, it).trim()}\n`,
+      };
+    },
+    sms: (request) => eta.render(`/sms/${request.template}`, context(messages, request)).trim(),
+    shown: shownValues,
+    locale: (wish, tenantDefault) =>
+      negotiateLocale({ uiLocales: wish ?? undefined, tenantDefault: tenantDefault ?? undefined }),
   };
 }

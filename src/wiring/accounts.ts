@@ -1,12 +1,11 @@
 import type { Config } from '../config.ts';
+import type { Messenger } from '../features/messaging/index.ts';
 import { createAttemptLimits, createSignInService } from '../features/sign-in/index.ts';
 import { securityEvent } from '../infra/logger.ts';
 import type { Lookups } from '../infra/lookups.ts';
-import type { Mailer } from '../infra/mail.ts';
 import { ipBucket } from '../infra/rate-limits.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import type { EngineHost } from '../oidc/host.ts';
-import type { MailRequest } from '../pages/index.ts';
 import type { Features } from './features.ts';
 
 /** Logs and counts what came of each sign-in. */
@@ -22,7 +21,7 @@ const reportSignIn =
 
 /** What accounts stand on beside the stores and features. */
 export interface AccountMeans {
-  mailer: Mailer<MailRequest>;
+  messenger: Messenger;
   lookups: Lookups;
   engine(): EngineHost;
 }

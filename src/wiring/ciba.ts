@@ -14,7 +14,7 @@ export function createCibaParts(
   features: Features,
   accounts: Accounts,
   web: Web,
-  { mailer, lookups, engine }: AccountMeans,
+  { messenger, lookups, engine }: AccountMeans,
 ) {
   const approvals = createApprovals(infra);
   const pings = createPings({
@@ -30,7 +30,7 @@ export function createCibaParts(
     lookups,
     issuer: config.ISSUER,
     isLocked: accounts.signIn.isLocked,
-    mailer,
+    messenger,
     approvals,
   });
   return { approvals, pings, ciba };

@@ -6,7 +6,11 @@ import { createMailer, type MailResult } from '../../src/infra/mail.ts';
 import { createQueues } from '../../src/infra/queues.ts';
 import { createSealer } from '../../src/infra/sealing.ts';
 import { Secret } from '../../src/kernel/crypto.ts';
-import { createMails, type MailRequest } from '../../src/pages/index.ts';
+import {
+  createMessageRenderer,
+  type MailTemplate,
+  type TemplateRequest,
+} from '../../src/pages/index.ts';
 import { becomesTrue } from '../flows/support.ts';
 import { createFakeClock } from '../helpers/clock.ts';
 import { redisPrefix, testRedisUrl } from '../helpers/database.ts';
@@ -20,7 +24,8 @@ const log = createLogger({
   destination: { write: (line) => void logs.push(line) },
 });
 const results: MailResult[] = [];
-const render = createMails({
+type MailRequest = TemplateRequest<MailTemplate>;
+const renderer = createMessageRenderer({
   viewsDir: new URL('../../views/', import.meta.url),
   localesDir: new URL('../../locales/', import.meta.url),
 });
@@ -36,7 +41,7 @@ function startMailer(url: string | undefined) {
     sealer: createSealer(randomBytes(32)),
     clock,
     log,
-    render,
+    render: async (request) => renderer.mail(request),
     onResult: (result) => void results.push(result),
   });
   mailer.start();
@@ -52,10 +57,11 @@ const mailer = startMailer(mailbox.url);
 const request = (values: Record<string, string> = {}): MailRequest => ({
   template: 'ciba-approval',
   locale: 'en',
+  brand: { name: values.brand ?? 'Lotus', colour: null },
+  zoneinfo: null,
   values: {
     name: 'An',
     client: 'Acme',
-    brand: 'Lotus',
     message: '',
     minutes: 5,
     link: 'https://id.example/approve/x',
@@ -133,7 +139,7 @@ test('a server that is down costs the one who asks nothing', async () => {
 test('without a server nothing is queued, and that is counted', async () => {
   const none = startMailer(undefined);
   results.length = 0;
-  assert.equal(none.isReady(), false);
+  assert.equal(await none.isReady(), false);
   assert.deepEqual(results, ['refused']);
   await assert.rejects(
     none.enqueue('none', { to: null, request: request(), expiresAt: 0 }),

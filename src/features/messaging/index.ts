@@ -3,9 +3,12 @@
  * whose name. Must not decide who is told what.
  */
 export {
+  type Channel,
   type Message,
+  type MessageRequest,
   type MessageTemplates,
   type Messenger,
   SMS_TEMPLATES,
   type TemplateName,
 } from './schema.ts';
+export { createMessenger } from './service.ts';

@@ -6,14 +6,13 @@ import {
   type KoaContextWithOIDC,
 } from 'oidc-provider';
 import type { ClientService } from '../../features/client/index.ts';
+import type { Messenger } from '../../features/messaging/index.ts';
 import type { TenantService } from '../../features/tenant/index.ts';
 import { describeUser, parseIdentifier, type UserService } from '../../features/user/index.ts';
 import type { Lookups } from '../../infra/lookups.ts';
-import type { Mailer } from '../../infra/mail.ts';
 import type { RateLimits } from '../../infra/rate-limits.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { currentRequest } from '../../kernel/current-request.ts';
-import type { MailRequest } from '../../pages/index.ts';
 import type { TenantAccount } from '../claims.ts';
 import { orUnavailable } from '../dependency-errors.ts';
 import { findActingTenant, findWantedTenant, type PolicyDeps } from '../policy.ts';
@@ -31,7 +30,7 @@ export interface CibaDeps {
   isLocked(userId: string): Promise<boolean>;
   rateLimits: Pick<RateLimits, 'hitAll'>;
   lookups: Pick<Lookups, 'digest'>;
-  mailer: Pick<Mailer<MailRequest>, 'isReady' | 'enqueue'>;
+  messenger: Messenger;
   approvals: Pick<Approvals, 'open'>;
 }
 
@@ -91,8 +90,8 @@ export function createCiba(deps: CibaDeps): CibaHooks {
   }
 
   /** The tenant whose name and language the mail has: the acting one, else the client's. */
-  const findBrand = async (client: Client, tenantId: string | undefined) =>
-    deps.tenants.find(tenantId ?? (await findClient(client.clientId))?.tenantId ?? '');
+  const findBrandId = async (client: Client, tenantId: string | undefined) =>
+    tenantId ?? (await findClient(client.clientId))?.tenantId ?? '';
 
   return {
     processLoginHint: (ctx, hint) =>
@@ -115,7 +114,8 @@ export function createCiba(deps: CibaDeps): CibaHooks {
         : undefined,
     async admit(ctx, account) {
       const clientId = ctx.oidc.client?.clientId ?? '';
-      if (!deps.mailer.isReady()) {
+      const brandId = (await findClient(clientId))?.tenantId;
+      if (!(await deps.messenger.isReady('mail', brandId))) {
         throw unavailable(UNAVAILABLE, 'people cannot be reached: no mail server is configured');
       }
       const budgets = cibaBudgets(clientId, account.accountId);
@@ -128,9 +128,9 @@ export function createCiba(deps: CibaDeps): CibaHooks {
     trigger: (ctx, request, account, client) =>
       orUnavailable(async () => {
         const tenantId = isReal(account) ? await findActingTenant(ctx, policyDeps) : undefined;
-        const [to, brand] = await Promise.all([
+        const [to, brandId] = await Promise.all([
           findAddress(account, tenantId),
-          findBrand(client, tenantId),
+          findBrandId(client, tenantId),
         ]);
         const expiresAt = deps.clock.now() + request.remainingTTL * 1000;
         const { token, id } = await deps.approvals.open({
@@ -143,20 +143,19 @@ export function createCiba(deps: CibaDeps): CibaHooks {
         });
         const user = isReal(account) ? account.user : undefined;
         const { binding_message: message } = ctx.oidc.params ?? {};
-        await deps.mailer.enqueue(`ciba-${id}`, {
+        await deps.messenger.send(`ciba-${id}`, {
+          template: 'ciba-approval',
           to,
           expiresAt,
-          request: {
-            template: 'ciba-approval',
-            locale: user?.locale ?? brand?.locale ?? null,
-            values: {
-              name: user ? describeUser(user).name : '',
-              client: clientName(client.metadata()),
-              brand: brand?.name ?? 'Gatehouse',
-              message: typeof message === 'string' ? message : '',
-              minutes: Math.max(1, Math.floor(request.remainingTTL / 60)),
-              link: `${deps.issuer}/approve/${token}`,
-            },
+          tenantId: brandId,
+          locale: user?.locale ?? null,
+          zoneinfo: user?.zoneinfo ?? null,
+          values: {
+            name: user ? describeUser(user).name : '',
+            client: clientName(client.metadata()),
+            message: typeof message === 'string' ? message : '',
+            minutes: Math.max(1, Math.floor(request.remainingTTL / 60)),
+            link: `${deps.issuer}/approve/${token}`,
           },
         });
       }),

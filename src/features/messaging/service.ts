@@ -1,0 +1,54 @@
+import { ZodError } from 'zod';
+import type { Mailer } from '../../infra/mail.ts';
+import { AppError } from '../../kernel/errors.ts';
+import {
+  type Channel,
+  type Message,
+  type MessageRequest,
+  type Messenger,
+  SMS_TEMPLATES,
+  type TemplateName,
+} from './schema.ts';
+
+/** What takes messages of one channel. */
+type Post = Pick<Mailer<MessageRequest>, 'isReady' | 'enqueue'>;
+
+const DETAILS: Record<Channel, string> = {
+  mail: 'Mails cannot be sent: no mail server is configured.',
+  sms: 'Messages to phones cannot be sent: no SMS provider is configured.',
+};
+
+/** Ids become names of jobs, in which the queue's own separator must not occur. */
+const ID = /^[\w-]{1,200}$/;
+
+const channelOf = (template: TemplateName): Channel =>
+  SMS_TEMPLATES.some((name) => name === template) ? 'sms' : 'mail';
+
+const toRequest = (message: Message): MessageRequest => ({
+  template: message.template,
+  tenantId: message.tenantId,
+  locale: message.locale,
+  zoneinfo: message.zoneinfo ?? null,
+  values: message.values,
+});
+
+/** @param posts where the messages of each channel go */
+export function createMessenger(posts: Record<Channel, Post>): Messenger {
+  return {
+    isReady: (channel, tenantId) => posts[channel].isReady(tenantId),
+    async send(id, message) {
+      if (!ID.test(id)) throw new TypeError('the id of a message has letters, digits, - and _');
+      const channel = channelOf(message.template);
+      if (!(await posts[channel].isReady(message.tenantId))) {
+        throw new AppError('IDENT_UNAVAILABLE', { detail: DETAILS[channel] });
+      }
+      const { to, expiresAt } = message;
+      try {
+        await posts[channel].enqueue(id, { to, expiresAt, request: toRequest(message) });
+      } catch (cause) {
+        if (cause instanceof ZodError) throw cause;
+        throw new AppError('IDENT_UNAVAILABLE', { cause, retryAfter: 5 });
+      }
+    },
+  };
+}
