@@ -9,6 +9,7 @@ import type { SessionService } from '../features/session/index.ts';
 import type { Tenant, TenantService } from '../features/tenant/index.ts';
 import type { TrustedIssuerService } from '../features/trusted-issuer/index.ts';
 import type { UserService } from '../features/user/index.ts';
+import type { OneTimeCodes } from '../infra/one-time-codes.ts';
 import type { Postgres } from '../infra/postgres.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { Emit } from '../kernel/events.ts';
@@ -37,6 +38,8 @@ export interface Context {
   clients(): Promise<Omit<ClientService, 'create' | 'update'>>;
   resourceServers(): Promise<ResourceServerService>;
   sessions(): Promise<SessionService>;
+  /** To lift lockouts. */
+  codes(): Promise<Pick<OneTimeCodes, 'unlock'>>;
   initialAccessTokens(): Promise<InitialAccessTokenService>;
   /** Without verifying tokens, which only the service does. */
   trustedIssuers(): Promise<Omit<TrustedIssuerService, 'authenticate'>>;
@@ -108,6 +111,23 @@ function createResourceServers(stores: Stores) {
     const { knex } = await stores.database();
     const issuer = stores.config().ISSUER;
     return createResourceServerService({ knex, clock: systemClock, issuer });
+  });
+}
+
+function createCodes(stores: Stores) {
+  return once(async (): Promise<OneTimeCodes> => {
+    const { createOneTimeCodes } = await import('../infra/one-time-codes.ts');
+    const { createLookups } = await import('../infra/lookups.ts');
+    const { loadServerSecrets } = await import('../infra/server-secrets.ts');
+    const { knex } = await stores.database();
+    const sealer = await lateSealer(stores.config());
+    const secrets = await loadServerSecrets({ knex, sealer, clock: systemClock }, 'lookups');
+    return createOneTimeCodes({
+      redis: await stores.redis(),
+      clock: systemClock,
+      lookups: createLookups(secrets),
+      onResult() {},
+    });
   });
 }
 
@@ -206,6 +226,7 @@ export function createContext(load: () => Config = loadConfig): Context {
     clients: createClients(stores),
     resourceServers: createResourceServers(stores),
     sessions: createSessions(stores),
+    codes: createCodes(stores),
     initialAccessTokens: createInitialAccessTokens(stores),
     deps: createServiceDeps(stores, isVerbose, closers),
     async close() {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addClients } from './commands/clients.ts';
+import { addCodes } from './commands/codes.ts';
 import { addConfig } from './commands/config.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addInitialAccessTokens } from './commands/initial-access-tokens.ts';
@@ -36,6 +37,7 @@ function buildProgram(setExitCode: (code: number) => void): Command {
     addSeed,
     addTenants,
     addUsers,
+    addCodes,
     addClients,
     addResourceServers,
     addInitialAccessTokens,

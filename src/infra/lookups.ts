@@ -1,7 +1,7 @@
 import { hmacSha256 } from '../kernel/crypto.ts';
 
 /** What a digest is of; digests of one kind say nothing about another. */
-export type LookupKind = 'user-code' | 'hint';
+export type LookupKind = 'user-code' | 'hint' | 'code' | 'code-owner' | 'link' | 'address';
 
 /** Finds values that are too short to be hashed bare: their digests are under a server key. */
 export interface Lookups {

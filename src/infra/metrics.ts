@@ -22,6 +22,7 @@ export interface Metrics {
   readonly sessionRevokedTotal: Counter;
   readonly backchannelLogoutTotal: Counter<'result'>;
   readonly mailTotal: Counter<'result'>;
+  readonly otpTotal: Counter<'namespace' | 'result'>;
   readonly pingTotal: Counter<'result'>;
   readonly dependencyUp: Gauge<'dep'>;
   readonly hashQueueDepth: Gauge;
@@ -125,6 +126,12 @@ function createInstruments(registry: Registry, collect: () => Promise<void>) {
       name: 'auth_mail_total',
       help: 'Mails by result of each try: sent, retried, failed, expired; refused without a server',
       labelNames: ['result'],
+      registers,
+    }),
+    otpTotal: new Counter({
+      name: 'auth_otp_total',
+      help: 'One-time codes by result of each request and try',
+      labelNames: ['namespace', 'result'],
       registers,
     }),
     pingTotal: new Counter({

@@ -7,6 +7,7 @@ import { ipBucket } from '../infra/rate-limits.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import type { EngineHost } from '../oidc/host.ts';
 import type { Features } from './features.ts';
+import { createProofs } from './proofs.ts';
 
 /** Logs and counts what came of each sign-in. */
 const reportSignIn =
@@ -31,7 +32,7 @@ export function createAccounts(
   _config: Config,
   infra: Infrastructure,
   features: Features,
-  _means: AccountMeans,
+  means: AccountMeans,
 ) {
   const { log, passwords, clock } = infra;
   const { knex } = infra.postgres;
@@ -47,7 +48,8 @@ export function createAccounts(
     onResult: reportSignIn(infra),
     onBackgroundError: (error) => log.error({ err: error }, 'background work failed'),
   });
-  return { signIn };
+  const proofs = createProofs(infra, means.lookups);
+  return { signIn, ...proofs };
 }
 
 export type Accounts = ReturnType<typeof createAccounts>;

@@ -9,6 +9,7 @@ const TABLES = [
   'sessions',
   'oidc_registration_tokens',
   'initial_access_tokens',
+  'one_time_links',
 ] as const;
 
 /**
