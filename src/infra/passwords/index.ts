@@ -1,7 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { AppError } from '../../kernel/errors.ts';
+import { isSupportedHash } from './formats.ts';
 import type { HashTask } from './worker.ts';
+
+export { isSupportedHash } from './formats.ts';
 
 /**
  * Password hashing with argon2id on threads of its own: libuv's pool of four
@@ -11,13 +15,16 @@ export interface Passwords {
   /** The encoded argon2id hash of a password. @throws AppError IDENT_HASH_BUSY */
   hash(password: string): Promise<string>;
   /**
-   * Compares a password with an encoded hash; with `null` (no such user) or
-   * with what is no argon2 hash it burns the same time and says no.
+   * Compares a password with an encoded hash, which may be of another system
+   * (`isSupported`); with `null` (no such user) or what is no such hash it burns
+   * the time of one of ours and says no.
    * @throws AppError IDENT_HASH_BUSY
    */
   verify(password: string, hash: string | null): Promise<boolean>;
-  /** Whether a hash was made with other parameters than today's. */
+  /** Whether a hash was made elsewhere or with other parameters than today's. */
   needsRehash(hash: string): boolean;
+  /** Whether passwords can be verified by a hash that was made elsewhere, at a bearable cost. */
+  isSupported(hash: string): boolean;
   /** Hashes waiting for a thread. */
   queueDepth(): number;
   close(): Promise<void>;
@@ -46,11 +53,19 @@ const DEFAULT_QUEUE = 64;
 /** Seconds after which a client that met a full queue may try again. */
 const RETRY_AFTER = 2;
 
-/** What the hasher can read; anything else matches no password. */
-const ARGON2 = /^\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$/;
-
 /** NFKC before hashing, so that one password typed on two keyboards is one (SP 800-63B-4 3.1.1.2). */
 const normalise = (password: string): string => password.normalize('NFKC');
+
+/** Others hashed what was typed as it was; older hashes of ours are of the normal form. */
+const spellings = (password: string): string[] => [...new Set([password, normalise(password)])];
+
+/** A hash of nothing anyone knows, with today's cost, to be compared for unknown users. */
+function decoyOf(prefix: string): string {
+  const [salt, key] = [randomBytes(16), randomBytes(32)].map((bytes) =>
+    bytes.toString('base64').replace(/=+$/, ''),
+  );
+  return `${prefix}${salt}$${key}`;
+}
 
 export function createPasswords(options: PasswordOptions = {}): Passwords {
   const cost = options.cost ?? DEFAULT_COST;
@@ -63,7 +78,7 @@ export function createPasswords(options: PasswordOptions = {}): Passwords {
     idleTimeout: 60_000,
   });
   const prefix = `$argon2id$v=19$m=${cost.memoryCost},t=${cost.timeCost},p=${cost.parallelism}$`;
-  let decoy: Promise<string> | undefined;
+  const decoy = decoyOf(prefix);
 
   // Counted here and not by the pool, which runs what it has refused where no queue is allowed.
   const most = concurrency + (options.queueLimit ?? DEFAULT_QUEUE);
@@ -82,24 +97,21 @@ export function createPasswords(options: PasswordOptions = {}): Passwords {
   const hash = async (password: string): Promise<string> =>
     (await run({ kind: 'hash', password: normalise(password), cost })) as string;
 
-  /** A hash of nothing anyone knows, with today's cost, to be compared for unknown users. */
-  async function decoyHash(): Promise<string> {
-    decoy ??= hash(crypto.randomUUID());
-    return decoy.catch((error: unknown) => {
-      decoy = undefined;
-      throw error;
-    });
-  }
-
   return {
     hash,
     async verify(password, encoded) {
-      const task = { kind: 'verify', password: normalise(password) } as const;
-      const isReadable = encoded !== null && ARGON2.test(encoded);
-      const matches = await run({ ...task, encoded: isReadable ? encoded : await decoyHash() });
+      const isReadable = encoded !== null && isSupportedHash(encoded);
+      const isOurs = !isReadable || encoded.startsWith(prefix);
+      const matches = await run({
+        kind: 'verify',
+        passwords: isOurs ? [normalise(password)] : spellings(password),
+        encoded: isReadable ? encoded : decoy,
+        yardstick: isOurs ? null : decoy,
+      });
       return isReadable && matches === true;
     },
     needsRehash: (encoded) => !encoded.startsWith(prefix),
+    isSupported: isSupportedHash,
     queueDepth: () => Math.max(0, present - concurrency),
     close: () => pool.close(),
   };
