@@ -118,6 +118,27 @@ export const shape = {
     .max(10_000)
     .default(64)
     .describe('Sign-ins that may wait for a hash before the answer is IDENT_HASH_BUSY'),
+  ARGON2_MEMORY: z.coerce
+    .number()
+    .int()
+    .min(19_456)
+    .max(262_144)
+    .default(65_536)
+    .describe('Memory of a password hash (argon2id), KiB; older hashes follow at the next sign-in'),
+  ARGON2_PASSES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10)
+    .default(3)
+    .describe('Passes of a password hash over its memory'),
+  ARGON2_LANES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(4)
+    .default(1)
+    .describe('Lanes of a password hash; computed one after the other'),
   ACCESS_TOKEN_TTL: duration(900).describe('Access token lifetime, seconds'),
   SERVICE_TOKEN_TTL: duration(3_600).describe(
     'Access token lifetime of client_credentials, seconds',

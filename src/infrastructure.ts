@@ -6,7 +6,7 @@ import { createLogger } from './infra/logger.ts';
 import { createMetrics } from './infra/metrics.ts';
 import { createNotifications, NOTIFICATION_CONNECTIONS } from './infra/notifications.ts';
 import { createOutbound, type OutboundOptions } from './infra/outbound.ts';
-import { createPasswords } from './infra/passwords/index.ts';
+import { configuredCost, createPasswords } from './infra/passwords/index.ts';
 import { createPostgres } from './infra/postgres.ts';
 import { createQueues } from './infra/queues.ts';
 import { createRedis } from './infra/redis.ts';
@@ -73,6 +73,7 @@ export async function createInfrastructure(config: Config, overrides: Overrides)
   const passwords = createPasswords({
     concurrency: config.MAX_CONCURRENT_HASHES,
     queueLimit: config.HASH_QUEUE_LIMIT,
+    cost: configuredCost(config),
   });
   const outbound = createOutbound(
     [...config.OUTBOUND_ALLOWED_HOSTS, ...config.suiteHosts],

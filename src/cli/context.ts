@@ -66,9 +66,9 @@ const createEmit = async (): Promise<Emit<Knex.Transaction>> =>
 function createUsers(stores: Stores, closers: Closers) {
   return once(async (): Promise<UserService> => {
     const { createUserService } = await import('../features/user/index.ts');
-    const { createPasswords } = await import('../infra/passwords/index.ts');
+    const { configuredCost, createPasswords } = await import('../infra/passwords/index.ts');
     const { knex } = await stores.database();
-    const passwords = createPasswords({ concurrency: 1 });
+    const passwords = createPasswords({ concurrency: 1, cost: configuredCost(stores.config()) });
     closers.push(() => passwords.close());
     return createUserService({ knex, clock: systemClock, emit: await createEmit(), passwords });
   });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseConfig } from '../../src/config.ts';
 import { createDeps } from '../../src/deps.ts';
+import { becomesTrue } from '../flows/support.ts';
 import { seedClient, startGatehouse } from '../helpers/gatehouse.ts';
 import { authorizationRequest, discover, exchange, signIn } from '../helpers/openid.ts';
 import { createUserAgent } from '../helpers/user-agent.ts';
@@ -70,6 +71,56 @@ test('a password from standard input is never printed and lets the user in', asy
     })
     .finally(() => deps.close());
   assert.equal(signedIn.user.id, user.id);
+});
+
+test('a hash that another system made is taken as it is, and lets its password in', async (t) => {
+  const create = ['users', 'create', '--tenant', 'lotus', '--password-hash-stdin', '--json'];
+  const hash = '$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0';
+  const made = await cli.run([...create, '--username', 'imported'], { stdin: `${hash}\n` });
+  assert.equal(made.code, 0, made.stderr);
+  assert.equal(made.json().password, null);
+  assert.equal(count(made.all, hash), 0);
+  const { id } = made.json().user as { id: string };
+  const kept = () => cli.query('SELECT hash FROM user_passwords WHERE user_id = $1', [id]);
+  assert.deepEqual(await kept(), [{ hash }]);
+
+  const unusable = await cli.run([...create, '--username', 'md5'], { stdin: '$1$abc$def' });
+  assert.equal(unusable.code, 1);
+  assert.match(unusable.stderr, /- passwordHash: must be a bcrypt/);
+  const both = await cli.run([...create, '--username', 'both', '--password-stdin'], {
+    stdin: hash,
+  });
+  assert.equal(both.code, 2);
+
+  const deps = await createDeps(parseConfig({ ...cli.env, LOG_LEVEL: 'silent' }));
+  t.after(() => deps.close());
+  const signIn = () =>
+    deps.signIn.withPassword({
+      identifier: 'imported',
+      password: 'test12345',
+      organisation: null,
+      tenantId,
+      clientId: null,
+      clientIp: '192.0.2.2',
+    });
+  assert.equal((await signIn()).user.id, id);
+  const isOurs = async () => String((await kept())[0]?.hash).startsWith('$argon2id$v=19$m=65536,');
+  assert.ok(await becomesTrue(isOurs, 30_000), 'the hash is made again at the first sign-in');
+  assert.equal((await signIn()).user.id, id);
+});
+
+test('a hash that was made again late never undoes a change of the password', async (t) => {
+  const deps = await createDeps(parseConfig({ ...cli.env, LOG_LEVEL: 'silent' }));
+  t.after(() => deps.close());
+  const before = '$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0';
+  const user = await deps.users.create({ tenantId, username: 'changed' }, { hash: before });
+  await deps.users.setPassword(tenantId, user.id, 'a pass phrase nobody guesses');
+  const [changed] = await cli.query('SELECT hash FROM user_passwords WHERE user_id = $1', [
+    user.id,
+  ]);
+  await deps.users.replaceHash({ ...user, passwordHash: before }, 'a late one');
+  const [kept] = await cli.query('SELECT hash FROM user_passwords WHERE user_id = $1', [user.id]);
+  assert.equal(kept?.hash, changed?.hash);
 });
 
 test('no option takes a password as an argument, where others could see it', async () => {

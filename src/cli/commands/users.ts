@@ -26,6 +26,7 @@ interface CreateOptions {
   role?: string[];
   emailVerified?: boolean;
   passwordStdin?: boolean;
+  passwordHashStdin?: boolean;
 }
 
 /** The password on standard input, or a new one, which `generated` tells to show. */
@@ -33,6 +34,16 @@ async function choosePassword(fromStdin: boolean | undefined) {
   if (fromStdin) return { password: await readPassword(), generated: null };
   const password = newSecret(PASSWORD_BYTES);
   return { password, generated: password };
+}
+
+/** As choosePassword, or a hash that another system made, on standard input too. */
+async function chooseCredential(options: CreateOptions) {
+  if (!options.passwordHashStdin) return choosePassword(options.passwordStdin);
+  if (options.passwordStdin) {
+    const message = 'Give --password-stdin or --password-hash-stdin, not both.';
+    throw new CliError(message, { exitCode: EXIT.usage });
+  }
+  return { password: { hash: (await readPassword()).trim() }, generated: null };
 }
 
 const withPassword = (text: string, generated: string | null): string =>
@@ -51,7 +62,7 @@ const summary = (user: User, tenant: string) =>
   });
 
 function toNewUser(tenantId: string, options: CreateOptions): NewUser {
-  const { tenant: _, passwordStdin: __, role, ...given } = options;
+  const { role, ...given } = options;
   const names = [
     'email',
     'phone',
@@ -72,7 +83,7 @@ function toNewUser(tenantId: string, options: CreateOptions): NewUser {
 function addCreate(users: Command, setExitCode: (code: number) => void): void {
   const create = users
     .command('create')
-    .description('create a user; without --password-stdin a password is made and shown once')
+    .description('create a user; without a password on standard input one is made and shown once')
     .requiredOption('--tenant <slug>', 'the tenant that it belongs to')
     .option('--email <address>')
     .option('--phone <number>', 'E.164, such as +84901234567')
@@ -84,9 +95,13 @@ function addCreate(users: Command, setExitCode: (code: number) => void): void {
     .option('--zoneinfo <zone>', 'such as Asia/Ho_Chi_Minh')
     .option('--role <role>', 'a role in the tenant; may be repeated', collect)
     .option('--email-verified', 'the address is known to be theirs')
-    .option('--password-stdin', 'read the password from standard input');
+    .option('--password-stdin', 'read the password from standard input')
+    .option(
+      '--password-hash-stdin',
+      'read a hash of the password that another system made: bcrypt, scrypt, PBKDF2, argon2, phpass',
+    );
   setAction<CreateOptions>(create, setExitCode, async (context, options) => {
-    const { password, generated } = await choosePassword(options.passwordStdin);
+    const { password, generated } = await chooseCredential(options);
     const tenant = await context.tenant(options.tenant);
     const user = await (await context.users()).create(toNewUser(tenant.id, options), password);
     return {

@@ -14,4 +14,4 @@ export {
   type UserStatus,
   userStatuses,
 } from './schema.ts';
-export { createUserService, type UserService } from './service.ts';
+export { createUserService, type ImportedHash, type UserService } from './service.ts';

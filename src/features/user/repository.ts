@@ -180,11 +180,13 @@ export async function upsertPassword(
     .merge(['hash', 'changed_at']);
 }
 
-export async function updateHash(
+/** Replaces a hash by another of the same password: only while it still stands there. */
+export async function replaceHash(
   knex: Knex,
-  tenantId: string,
-  userId: string,
+  user: { id: string; tenantId: string; passwordHash: string | null },
   hash: string,
 ): Promise<void> {
-  await knex('user_passwords').where({ user_id: userId, tenant_id: tenantId }).update({ hash });
+  await knex('user_passwords')
+    .where({ user_id: user.id, tenant_id: user.tenantId, hash: user.passwordHash })
+    .update({ hash });
 }

@@ -11,6 +11,12 @@ import { type NewUser, newUser, type User } from './schema.ts';
 /** What the user service needs of the password hasher. */
 interface PasswordHasher {
   hash(password: string): Promise<string>;
+  isSupported(hash: string): boolean;
+}
+
+/** A password that another system has hashed; it is made again at the first sign-in. */
+export interface ImportedHash {
+  hash: string;
 }
 
 export interface UserServiceDeps {
@@ -49,19 +55,36 @@ function checkPassword(password: string): void {
   }
 }
 
+/** @throws AppError IDENT_VALIDATION for one by which no password could be verified */
+function checkHash(passwords: PasswordHasher, hash: string): void {
+  if (passwords.isSupported(hash)) return;
+  const message = 'must be a bcrypt, scrypt, PBKDF2, argon2 or phpass hash of bearable cost';
+  throw new AppError('IDENT_VALIDATION', { errors: [{ path: 'passwordHash', message }] });
+}
+
 export type UserService = ReturnType<typeof createUserService>;
 
 /** The use cases around user accounts; each write is one transaction with its event. */
 export function createUserService({ knex, clock, emit, passwords }: UserServiceDeps) {
+  /** The hash to keep, once the password is found good. */
+  async function hashOf(password: string | ImportedHash): Promise<string> {
+    if (typeof password === 'string') {
+      checkPassword(password);
+      return passwords.hash(password);
+    }
+    checkHash(passwords, password.hash);
+    return password.hash;
+  }
+
   return {
     /**
-     * Creates a user in its home tenant, with a password if one is given.
-     * @throws AppError IDENT_EMAIL_DUPLICATE and its like, IDENT_WEAK_PASSWORD
+     * Creates a user in its home tenant, with a password, or the hash of one, if given.
+     * @throws AppError IDENT_EMAIL_DUPLICATE and its like, IDENT_WEAK_PASSWORD,
+     *   IDENT_VALIDATION for a hash that cannot be used
      */
-    async create(input: NewUser, password?: string): Promise<User> {
+    async create(input: NewUser, password?: string | ImportedHash): Promise<User> {
       const { roles, emailVerified, ...fields } = newUser.parse(input);
-      if (password !== undefined) checkPassword(password);
-      const hash = password === undefined ? undefined : await passwords.hash(password);
+      const hash = password === undefined ? undefined : await hashOf(password);
       const now = new Date(clock.now());
       const user: User = {
         id: newId(),
@@ -137,9 +160,14 @@ export function createUserService({ knex, clock, emit, passwords }: UserServiceD
       });
     },
 
-    /** Keeps a hash that was made again with present parameters; no event, nothing changed for anyone. */
-    replaceHash: (user: { id: string; tenantId: string }, hash: string): Promise<void> =>
-      repository.updateHash(knex, user.tenantId, user.id, hash),
+    /**
+     * Keeps a hash that was made again with present parameters, unless the password was changed
+     * meanwhile; no event, nothing changed for anyone.
+     */
+    replaceHash: (
+      user: { id: string; tenantId: string; passwordHash: string | null },
+      hash: string,
+    ): Promise<void> => repository.replaceHash(knex, user, hash),
 
     find: (tenantId: string, userId: string) => repository.findUser(knex, tenantId, userId),
     list: (tenantId: string, page: { limit: number; after?: string | undefined }) =>

@@ -39,6 +39,17 @@ export interface Argon2Cost {
 
 export const DEFAULT_COST: Argon2Cost = { memoryCost: 65_536, timeCost: 3, parallelism: 1 };
 
+/** The cost that is configured. */
+export const configuredCost = (config: {
+  ARGON2_MEMORY: number;
+  ARGON2_PASSES: number;
+  ARGON2_LANES: number;
+}): Argon2Cost => ({
+  memoryCost: config.ARGON2_MEMORY,
+  timeCost: config.ARGON2_PASSES,
+  parallelism: config.ARGON2_LANES,
+});
+
 export interface PasswordOptions {
   /** Hashes computed at once. */
   concurrency?: number;
