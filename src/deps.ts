@@ -1,6 +1,6 @@
 import type { Config } from './config.ts';
 import { createConsumers } from './consumers.ts';
-import { createOutboxRelay, type OutboxRelay } from './features/audit/index.ts';
+import type { OutboxRelay } from './features/outbox/index.ts';
 import {
   createTrustedIssuerService,
   type TrustedIssuerService,
@@ -19,6 +19,7 @@ import { type AccountMeans, type Accounts, createAccounts } from './wiring/accou
 import { createApiParts } from './wiring/api.ts';
 import { createCibaParts } from './wiring/ciba.ts';
 import { engineEvents } from './wiring/engine-events.ts';
+import { createRelay } from './wiring/events.ts';
 import { createFeatures, type Features } from './wiring/features.ts';
 import { createProbes } from './wiring/health.ts';
 import { createMessaging, type Messaging } from './wiring/messaging.ts';
@@ -110,11 +111,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     wrapAdapter: overrides.wrapAdapter,
   });
   const eventQueue = createEventQueue({ ...infra, consumers: () => consumers });
-  const outbox = createOutboxRelay({
-    knex: infra.postgres.knex,
-    clock: infra.clock,
-    sinks: [eventQueue.sink],
-  });
+  const outbox = createRelay(infra, [eventQueue.sink]);
   const deps: Deps = {
     config,
     ...infra,
@@ -137,6 +134,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     health: createProbes(infra, engine, outbox),
     async close() {
       engine.stop();
+      await outbox.close();
       await infra.queues.close();
       means.posts.close();
       await infra.passwords.close();

@@ -1,4 +1,5 @@
 import type { Deps } from './deps.ts';
+import { OUTBOX_CHANNEL } from './features/outbox/index.ts';
 import type { Job } from './worker.ts';
 
 /** The background work of a deployment; each may run in several replicas at once. */
@@ -7,7 +8,8 @@ export function createJobs(deps: Deps): Job[] {
     {
       name: 'outbox',
       interval: 1_000,
-      run: () => deps.outbox.drain(),
+      wokenBy: OUTBOX_CHANNEL,
+      run: () => deps.outbox.run(),
     },
     { name: 'outbox-purge', interval: 60_000, run: () => deps.outbox.purge() },
     // Redis may have lost it while nobody was connected.

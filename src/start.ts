@@ -70,6 +70,17 @@ async function drain(server: Server, timeout: number): Promise<void> {
   server.close();
 }
 
+/** Works in the background: on a schedule, from queues, and when the database says that there is work. */
+function work(deps: Deps): Worker {
+  const jobs = createJobs(deps);
+  const worker = startWorker(jobs, deps.log);
+  for (const { name, wokenBy } of jobs) {
+    if (wokenBy !== undefined) deps.notifications.listen(wokenBy, () => worker.wake(name));
+  }
+  startConsumers(deps);
+  return worker;
+}
+
 /** Serves and works in this process, as the run mode says. */
 async function startHere(config: Config): Promise<Running> {
   const deps = await createDeps(config);
@@ -79,8 +90,7 @@ async function startHere(config: Config): Promise<Running> {
   let worker: Worker | undefined;
   try {
     server = serves ? await listen(deps, config) : undefined;
-    worker = works ? startWorker(createJobs(deps), deps.log) : undefined;
-    if (works) startConsumers(deps);
+    worker = works ? work(deps) : undefined;
   } catch (error) {
     await deps.close();
     throw error;

@@ -5,6 +5,8 @@ export interface Job {
   name: string;
   /** Milliseconds between the end of one run and the start of the next. */
   interval: number;
+  /** Channel of the database whose words start a run at once (infra/notifications.ts). */
+  wokenBy?: string;
   run(): Promise<unknown>;
 }
 

@@ -27,6 +27,9 @@ export interface Metrics {
   readonly dependencyUp: Gauge<'dep'>;
   readonly hashQueueDepth: Gauge;
   readonly outboxLagSeconds: Gauge;
+  readonly outboxSinkLagSeconds: Gauge<'sink'>;
+  readonly outboxPublishedTotal: Counter<'sink'>;
+  readonly outboxSinkFailuresTotal: Counter<'sink'>;
   readonly keyAgeSeconds: Gauge;
   /** One finished request; fits `observe` of the request context. */
   observeRequest(request: { route: string; method: string; status: number; seconds: number }): void;
@@ -158,10 +161,30 @@ function createInstruments(registry: Registry, collect: () => Promise<void>) {
     }),
     outboxLagSeconds: new Gauge({
       name: 'auth_outbox_lag_seconds',
-      help: 'Age of the oldest event that is not published',
+      help: 'Age of the oldest event that is not in the audit log and with every sink',
       aggregator: 'max',
       registers,
       collect,
+    }),
+    outboxSinkLagSeconds: new Gauge({
+      name: 'auth_outbox_sink_lag_seconds',
+      help: 'Age of the oldest event that a sink has not got',
+      labelNames: ['sink'],
+      aggregator: 'max',
+      registers,
+      collect,
+    }),
+    outboxPublishedTotal: new Counter({
+      name: 'auth_outbox_published_total',
+      help: 'Events given to a sink',
+      labelNames: ['sink'],
+      registers,
+    }),
+    outboxSinkFailuresTotal: new Counter({
+      name: 'auth_outbox_sink_failures_total',
+      help: 'Batches of events that a sink did not take',
+      labelNames: ['sink'],
+      registers,
     }),
     keyAgeSeconds: new Gauge({
       name: 'auth_key_age_seconds',

@@ -1,4 +1,4 @@
-import type { OutboxRelay } from '../features/audit/index.ts';
+import type { OutboxRelay } from '../features/outbox/index.ts';
 import { createHealth, type Health } from '../infra/health.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import type { EngineHost } from '../oidc/host.ts';
@@ -26,7 +26,11 @@ export function createProbes(
   metrics.onCollect(async () => {
     metrics.hashQueueDepth.set(passwords.queueDepth());
     metrics.keyAgeSeconds.set(engine.keyAge(clock.now()));
-    metrics.outboxLagSeconds.set(await outbox.lag());
+    const lag = await outbox.lag();
+    metrics.outboxLagSeconds.set(lag.total);
+    for (const [sink, seconds] of Object.entries(lag.sinks)) {
+      metrics.outboxSinkLagSeconds.set({ sink }, seconds);
+    }
   });
   metrics.onCollect(async () => {
     await health.ready();
