@@ -66,7 +66,8 @@ async function createMeans(
 ) {
   const secrets = { knex: infra.postgres.knex, sealer: infra.sealer, clock: infra.clock };
   const lookups = createLookups(await loadServerSecrets(secrets, 'lookups'));
-  return { ...createMessaging(config, infra, features), lookups, engine };
+  const deviceKeys = await loadServerSecrets(secrets, 'devices');
+  return { ...createMessaging(config, infra, features), lookups, deviceKeys, engine };
 }
 
 /**

@@ -181,6 +181,18 @@ export function ipBucket(ip: string | null): string {
 }
 
 /**
+ * The network that an address is in, coarse enough to stay the same while one
+ * provider assigns new addresses: IPv4 by its /24, IPv6 by its /48.
+ */
+export function ipNetwork(ip: string | null): string {
+  const address = ip === null ? null : normaliseIp(ip);
+  if (address === null) return 'unknown';
+  if (!address.includes(':')) return `${address.split('.').slice(0, 3).join('.')}.0/24`;
+  const parts = ipaddr.IPv6.parse(address).parts.slice(0, 3);
+  return `${parts.map((part) => part.toString(16)).join(':')}::/48`;
+}
+
+/**
  * The headers that tell a caller its budget: RateLimit-Limit, -Remaining, -Reset
  * (seconds) and RateLimit-Policy of draft-ietf-httpapi-ratelimit-headers-03..06.
  * Later drafts fold them into one `RateLimit` field that few clients read yet.

@@ -11,7 +11,8 @@ export type SecretPurpose =
   | 'pairwise'
   | 'dpop'
   | 'request-objects'
-  | 'lookups';
+  | 'lookups'
+  | 'devices';
 
 /** Purposes whose secrets rotate. */
 const ROTATING: readonly SecretPurpose[] = ['cookies', 'csrf'];

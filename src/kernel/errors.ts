@@ -55,6 +55,8 @@ export interface AppErrorOptions {
   errors?: FieldError[];
   /** Seconds until a retry makes sense; becomes `Retry-After`. */
   retryAfter?: number;
+  /** Further headers of the answer, such as RateLimit-*. */
+  headers?: Readonly<Record<string, string>>;
   /** Extension members of the problem document, such as `challengeId`. */
   extensions?: Record<string, unknown>;
   /** Private facts for the log. */

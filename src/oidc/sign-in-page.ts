@@ -24,7 +24,8 @@ const MESSAGES: Partial<Record<AppError['code'], string>> = {
 export function toSignInFailure(ctx: Context, error: unknown): SignInFailure {
   const id = error instanceof AppError ? MESSAGES[error.code] : undefined;
   if (!(error instanceof AppError) || !id) throw error;
-  const { retryAfter } = error.options;
+  const { retryAfter, headers } = error.options;
+  if (headers) ctx.set(headers);
   if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter));
   return {
     status: error.status,

@@ -5,6 +5,7 @@ import type { EngineHost } from '../oidc/host.ts';
 import { createRestarts } from '../oidc/restarts.ts';
 import { createPages } from '../pages/index.ts';
 import { assetVersion } from '../web/assets.ts';
+import { createDeviceCookies } from '../web/device-cookies.ts';
 import { createErrorPages } from '../web/error-pages.ts';
 import { createCsrfTokens } from '../web/forms.ts';
 import { createPageRenderer } from '../web/page-renderer.ts';
@@ -34,7 +35,8 @@ export async function createWeb(
     secureCookies: config.ISSUER.startsWith('https:'),
   });
   const errorPages = createErrorPages({ pages, findRestart: restarts.find });
-  return { dpopSecret, csrf, restarts, pages, errorPages };
+  const deviceCookies = createDeviceCookies(config.ISSUER.startsWith('https:'));
+  return { dpopSecret, csrf, restarts, pages, errorPages, deviceCookies };
 }
 
 export type Web = Awaited<ReturnType<typeof createWeb>>;

@@ -23,6 +23,10 @@ test('six failures from one address in five minutes; the seventh waits, with Ret
   const seventh = await attempt(nobody(), 'wrong', address);
   assert.equal(seventh.status, 429);
   assert.ok(Number(seventh.retryAfter) > 0 && Number(seventh.retryAfter) <= 300);
+  const { headers } = seventh;
+  assert.equal(headers.get('ratelimit-policy'), '6;w=300');
+  assert.equal(headers.get('ratelimit-limit'), '6');
+  assert.equal(headers.get('ratelimit-remaining'), '0');
   // Even the right password waits: a refused try must not tell whether it was right.
   assert.equal((await attempt(user.email, user.password, address)).status, 429);
   assert.equal((await attempt(user.email, user.password, newAddress())).status, 303);

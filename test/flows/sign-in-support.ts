@@ -6,6 +6,9 @@ export interface Try {
   status: number;
   retryAfter: string | null;
   html: string;
+  headers: Headers;
+  /** The device cookie that the answer sets. */
+  device: string | undefined;
 }
 
 /** A sign-in page that was opened, and tries on it from any address. */
@@ -13,12 +16,27 @@ export interface SignInPage {
   attempt(identifier: string, password: string, address?: string): Promise<Try>;
 }
 
+/** Over plain HTTP, as in tests, it has no prefix. */
+const DEVICE_COOKIE = 'gh_device';
+
+/** The device cookie that an answer sets. */
+export const deviceCookieOf = (response: Response): string | undefined =>
+  response.headers
+    .getSetCookie()
+    .map((line) => /^(?:__Host-)?gh_device=([^;]+)/.exec(line)?.[1])
+    .find((value) => value !== undefined);
+
 /**
  * Opens the sign-in page. Tries carry their address as a proxy would tell it,
  * so the world must trust loopback.
  * @param at the process that serves it, where there is more than one
+ * @param device the device cookie of the browser, if it has one
  */
-export async function openSignIn(world: Reachable, at = world.url): Promise<SignInPage> {
+export async function openSignIn(
+  world: Reachable,
+  at = world.url,
+  device?: string,
+): Promise<SignInPage> {
   const configuration = await discover(world.url, world.client);
   const request = await authorizationRequest(configuration, world.client.redirectUri);
   const agent = createUserAgent(at);
@@ -26,15 +44,22 @@ export async function openSignIn(world: Reachable, at = world.url): Promise<Sign
   const { action, fields } = findForm(page, '/sign-in');
   return {
     async attempt(identifier, password, address) {
+      const cookies = [...agent.cookies].filter(([name]) => name !== DEVICE_COOKIE);
+      if (device !== undefined) cookies.push([DEVICE_COOKIE, device]);
       const response = await agent.fetch(action, {
         method: 'POST',
-        headers: address === undefined ? {} : { 'x-forwarded-for': address },
+        headers: {
+          cookie: cookies.map((pair) => pair.join('=')).join('; '),
+          ...(address === undefined ? {} : { 'x-forwarded-for': address }),
+        },
         body: new URLSearchParams({ ...fields, identifier, password }),
       });
       return {
         status: response.status,
         retryAfter: response.headers.get('retry-after'),
         html: await response.text(),
+        headers: response.headers,
+        device: deviceCookieOf(response),
       };
     },
   };

@@ -3,6 +3,8 @@ export interface Attempt {
   clientIp: string | null;
   /** Names the account without telling it: a user id, or what was typed where there is no user. */
   account: string;
+  /** A browser that the account has signed in from before. */
+  device: string | null;
 }
 
 export interface TakenAttempt {
@@ -11,15 +13,20 @@ export interface TakenAttempt {
   retryAfter: number;
   /** When the account opens again, if this try, should it fail, is the last one for now. */
   lockedUntil: Date | null;
+  /** The budget of the address, for RateLimit headers; null unless that refused. */
+  addressState: BudgetState | null;
+  /** Gives the try back: it was none, or was no failure. */
+  giveBack(): Promise<void>;
 }
 
 /** Budgets of failed tries. Each try is taken first and given back on success, so that
  * guesses in parallel get no more tries than guesses in a row. */
 export interface AttemptLimits {
   take(attempt: Attempt): Promise<TakenAttempt>;
-  giveBack(attempt: Attempt): Promise<void>;
-  /** Whether an account is closed for now by failed tries at it. */
-  isLocked(account: string): Promise<boolean>;
+  /** Whether an account is closed for now by failed tries at it, seen from this browser. */
+  isLocked(account: string, device: string | null): Promise<boolean>;
+  /** Opens an account, and its budgets of these browsers. */
+  unlock(account: string, devices: readonly string[]): Promise<void>;
 }
 
 /** A budget of tries; fits the limits of infra/rate-limits.ts. */
@@ -31,13 +38,20 @@ interface Budget {
   blockMs?: number;
 }
 
+/** What is left of a budget; fits the states of infra/rate-limits.ts. */
+interface BudgetState {
+  allowed: boolean;
+  limit: number;
+  remaining: number;
+  retryAfterSeconds: number;
+  resetSeconds: number;
+}
+
 interface RateLimits {
-  hitAll(limits: readonly Budget[]): Promise<{
-    allowed: boolean;
-    states: { allowed: boolean; remaining: number; retryAfterSeconds: number }[];
-  }>;
+  hitAll(limits: readonly Budget[]): Promise<{ allowed: boolean; states: BudgetState[] }>;
   release(limits: readonly Budget[]): Promise<void>;
   peek(limit: Budget): Promise<{ allowed: boolean }>;
+  reset(limit: Pick<Budget, 'bucket' | 'key'>): Promise<void>;
 }
 
 const MINUTE = 60_000;
@@ -54,7 +68,32 @@ const ACCOUNT = {
 };
 
 /**
- * The budgets of the contract, kept by address and by account.
+ * Failed tries at one account from a browser that it has signed in from before
+ * (OWASP device cookies): a stranger cannot use these up, and whoever steals the
+ * cookie gets no more of them than this.
+ */
+const DEVICE = { ...ACCOUNT, bucket: 'login-device' };
+
+const deviceBudget = (account: string, device: string): Budget => ({
+  ...DEVICE,
+  key: `${account}\0${device}`,
+});
+
+/** Tells of an attempt that was refused, in the order of the budgets: the address first. */
+function refusal([address, account]: BudgetState[]): TakenAttempt {
+  const isAddress = address?.allowed === false;
+  const refusing = isAddress ? address : account;
+  return {
+    refusedBy: isAddress ? 'address' : 'account',
+    retryAfter: refusing?.retryAfterSeconds ?? 1,
+    lockedUntil: null,
+    addressState: isAddress ? address : null,
+    giveBack: async () => {},
+  };
+}
+
+/**
+ * The budgets of the contract, kept by address, by account, and by account and browser.
  * @param addressKey maps an address to whoever has it whole: IPv6 by its /64
  */
 export function createAttemptLimits(
@@ -62,28 +101,43 @@ export function createAttemptLimits(
   clock: { now(): number },
   addressKey: (ip: string | null) => string,
 ): AttemptLimits {
-  const budgetsOf = ({ clientIp, account }: Attempt): [Budget, Budget] => [
-    { ...ADDRESS, key: addressKey(clientIp) },
-    { ...ACCOUNT, key: account },
-  ];
+  async function takeFrom(budgets: [Budget, Budget]): Promise<TakenAttempt> {
+    const { allowed, states } = await rateLimits.hitAll(budgets);
+    if (!allowed) return refusal(states);
+    const locks = budgets[1].bucket === ACCOUNT.bucket && states[1]?.remaining === 0;
+    return {
+      refusedBy: null,
+      retryAfter: 0,
+      lockedUntil: locks ? new Date(clock.now() + ACCOUNT.blockMs) : null,
+      addressState: null,
+      giveBack: () => rateLimits.release(budgets),
+    };
+  }
+
+  const isOpen = async (budget: Budget): Promise<boolean> =>
+    (await rateLimits.peek(budget)).allowed;
+
   return {
-    async take(attempt) {
-      const { allowed, states } = await rateLimits.hitAll(budgetsOf(attempt));
-      const [address, account] = states;
-      if (!allowed) {
-        const isAddress = address?.allowed === false;
-        const refusing = isAddress ? address : account;
-        return {
-          refusedBy: isAddress ? 'address' : 'account',
-          retryAfter: refusing?.retryAfterSeconds ?? 1,
-          lockedUntil: null,
-        };
-      }
-      const isLast = account?.remaining === 0;
-      const lockedUntil = isLast ? new Date(clock.now() + ACCOUNT.blockMs) : null;
-      return { refusedBy: null, retryAfter: 0, lockedUntil };
+    async take({ clientIp, account, device }) {
+      const ofAddress = { ...ADDRESS, key: addressKey(clientIp) };
+      const ofAccount = { ...ACCOUNT, key: account };
+      if (device === null) return takeFrom([ofAddress, ofAccount]);
+      const taken = await takeFrom([ofAddress, deviceBudget(account, device)]);
+      // A browser that has used up what is its own is like any other.
+      return taken.refusedBy === 'account' ? takeFrom([ofAddress, ofAccount]) : taken;
     },
-    isLocked: async (account) => !(await rateLimits.peek({ ...ACCOUNT, key: account })).allowed,
-    giveBack: (attempt) => rateLimits.release(budgetsOf(attempt)),
+    async isLocked(account, device) {
+      if (device !== null && (await isOpen(deviceBudget(account, device)))) return false;
+      return !(await isOpen({ ...ACCOUNT, key: account }));
+    },
+    async unlock(account, devices) {
+      const budgets = devices.map((device) => deviceBudget(account, device));
+      await Promise.all(
+        [{ ...ACCOUNT, key: account }, ...budgets].map((budget) => rateLimits.reset(budget)),
+      );
+    },
   };
 }
+
+/** Of the budget of an address; for the headers that tell of it. */
+export const ADDRESS_POLICY = { limit: ADDRESS.limit, windowMs: ADDRESS.windowMs };

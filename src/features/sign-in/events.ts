@@ -5,7 +5,19 @@ export const signInEvents = {
   loggedIn: defineEvent(
     'identity.user.logged_in.v1',
     'A user proved who they are.',
-    z.object({ userId: z.uuid(), clientId: z.string().nullable(), amr: z.array(z.string()) }),
+    z.object({
+      userId: z.uuid(),
+      clientId: z.string().nullable(),
+      amr: z.array(z.string()),
+      isNewBrowser: z
+        .boolean()
+        .optional()
+        .describe('Whether the account was used before, but never from this browser'),
+      browserId: z
+        .uuid()
+        .optional()
+        .describe('Names a new browser within this service, which knows where it was'),
+    }),
   ),
   loginFailed: defineEvent(
     'identity.user.login_failed.v1',

@@ -4,7 +4,10 @@
  * functions; neither has rules of its own. Must not render pages or issue tokens.
  */
 export type { Proof, SignedIn } from './admission.ts';
-export { createAttemptLimits } from './attempts.ts';
+export { ADDRESS_POLICY, createAttemptLimits } from './attempts.ts';
+export { BROWSER_AGE, createKnownBrowsers, type KnownBrowsers } from './browsers.ts';
 export type { Candidate, Claim } from './candidates.ts';
+export { createDeviceCookieCodec } from './device-cookie.ts';
 export { signInEvents } from './events.ts';
+export { createLockout, type Lockout } from './lockout.ts';
 export { createSignInService, type SignInService } from './service.ts';

@@ -5,9 +5,11 @@ import type { Emit } from '../../kernel/events.ts';
 import type { TenantService } from '../tenant/index.ts';
 import { parseIdentifier, type UserService } from '../user/index.ts';
 import { createAdmission, type SignedIn } from './admission.ts';
-import type { Attempt, AttemptLimits } from './attempts.ts';
+import type { Attempt, AttemptLimits, TakenAttempt } from './attempts.ts';
+import type { KnownBrowsers } from './browsers.ts';
 import { type Candidate, type Claim, createFindCandidate } from './candidates.ts';
 import { signInEvents } from './events.ts';
+import { accountKey, createLockout } from './lockout.ts';
 
 /** What sign-in needs of the password hasher. */
 interface PasswordVerifier {
@@ -22,7 +24,10 @@ export interface SignInDeps {
   emit: Emit<Knex.Transaction>;
   passwords: PasswordVerifier;
   attempts: AttemptLimits;
-  users: Pick<UserService, 'findByIdentifier' | 'replaceHash'>;
+  browsers: KnownBrowsers;
+  /** The headers that tell of the budget of an address. */
+  limitHeaders(state: NonNullable<TakenAttempt['addressState']>): Record<string, string>;
+  users: Pick<UserService, 'findAccount' | 'findByIdentifier' | 'replaceHash'>;
   tenants: Pick<TenantService, 'findByName' | 'findByEmailDomain'>;
   /** Told what came of each attempt, for metrics and the security log. */
   onResult(result: SignInResult, facts: { userId: string | null; tenantId: string | null }): void;
@@ -38,15 +43,14 @@ export interface PasswordSignIn extends Claim {
   password: string;
   clientId: string | null;
   clientIp: string | null;
+  /** The device cookie as it came, null without one; undefined from callers without cookies. */
+  device?: string | null | undefined;
 }
 
 type FailureReason = 'unknown_user' | 'no_password' | 'wrong_password' | 'not_active' | 'ambiguous';
 
 /** Longest password that is looked at, in characters; one more is simply wrong. */
 const LONGEST_PASSWORD = 1_024;
-
-/** Whose budget of failed tries it is. */
-const accountKey = (userId: string): string => `user:${userId}`;
 
 export type SignInService = ReturnType<typeof createSignInService>;
 
@@ -92,13 +96,14 @@ export function createSignInService(deps: SignInDeps) {
     deps.onResult(isAccount ? 'locked' : 'rate_limited', facts);
     throw new AppError(isAccount ? 'IDENT_LOCKED' : 'IDENT_RATE_LIMITED', {
       retryAfter: taken.retryAfter,
+      ...(taken.addressState ? { headers: deps.limitHeaders(taken.addressState) } : {}),
     });
   }
 
   async function verify(
     request: PasswordSignIn,
     candidate: Candidate | undefined,
-    attempt: Attempt,
+    attempt: TakenAttempt,
   ): Promise<boolean> {
     const isTooLong = request.password.length > LONGEST_PASSWORD;
     try {
@@ -109,7 +114,7 @@ export function createSignInService(deps: SignInDeps) {
       return matches && !isTooLong;
     } catch (error) {
       // The password was not looked at, so the attempt does not count.
-      await deps.attempts.giveBack(attempt);
+      await attempt.giveBack();
       if (error instanceof AppError) deps.onResult('busy', { userId: null, tenantId: null });
       throw error;
     }
@@ -128,8 +133,7 @@ export function createSignInService(deps: SignInDeps) {
     findCandidate,
     admit,
 
-    /** Whether too many failed tries have closed a user's account for now. */
-    isLocked: (userId: string): Promise<boolean> => deps.attempts.isLocked(accountKey(userId)),
+    ...createLockout(deps),
 
     /**
      * Checks an identifier and password.
@@ -143,19 +147,20 @@ export function createSignInService(deps: SignInDeps) {
       const attempt: Attempt = {
         clientIp: request.clientIp,
         account: candidate ? accountKey(candidate.id) : `name:${identifier?.value ?? ''}`,
+        device: await deps.browsers.recognise(candidate ?? null, request.device),
       };
       const facts = { userId: candidate?.id ?? null, tenantId: candidate?.tenantId ?? null };
-      const { lockedUntil } = await takeAttempt(attempt, facts);
-      const matches = await verify(request, candidate, attempt);
+      const taken = await takeAttempt(attempt, facts);
+      const matches = await verify(request, candidate, taken);
       const reason = reasonToRefuse(found, matches);
       if (!candidate || reason) {
-        return refuse(request, candidate, reason ?? 'unknown_user', lockedUntil);
+        return refuse(request, candidate, reason ?? 'unknown_user', taken.lockedUntil);
       }
       rehash(candidate, request.password);
       const { passwordHash: _, isHome: __, ...user } = candidate;
       const [signedIn] = await Promise.all([
-        admit(user, { amr: ['pwd'], clientId: request.clientId }),
-        deps.attempts.giveBack(attempt),
+        admit(user, { amr: ['pwd'], clientId: request.clientId, device: request.device }),
+        taken.giveBack(),
       ]);
       deps.onResult('success', facts);
       return signedIn;

@@ -58,6 +58,7 @@ export function sendProblem(ctx: Context, error: AppError): void {
     ctx.set('WWW-Authenticate', challenges.map(formatChallenge));
   }
   if (error instanceof ChallengeError) ctx.set(error.headers);
+  if (error.options.headers) ctx.set(error.options.headers);
   const { retryAfter = RETRY_AFTER[error.status] } = error.options;
   if (retryAfter !== undefined) ctx.set('Retry-After', String(Math.max(1, Math.ceil(retryAfter))));
   // The rest of an oversized body is not waited for.

@@ -10,6 +10,8 @@ const TABLES = [
   'oidc_registration_tokens',
   'initial_access_tokens',
   'one_time_links',
+  'known_browsers',
+  'revoked_tokens',
 ] as const;
 
 /**

@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import type { SignInService } from '../../features/sign-in/index.ts';
 import { currentRequest } from '../../kernel/current-request.ts';
+import type { DeviceCookies } from '../../web/device-cookies.ts';
 import type { PageRenderer } from '../../web/page-renderer.ts';
 import { type SignInFailure, showSignIn, toSignInFailure } from '../sign-in-page.ts';
 import type { Step } from '../step.ts';
@@ -9,6 +10,7 @@ import { backToStep, type Steps, text } from './steps.ts';
 export interface SignInStepDeps {
   signIn: Pick<SignInService, 'withPassword'>;
   pages: PageRenderer;
+  deviceCookies: DeviceCookies;
 }
 
 function missingFields(identifier: string, password: string): SignInFailure {
@@ -42,14 +44,17 @@ export function createSignInStep(deps: SignInStepDeps, steps: Steps) {
         });
       }
       try {
-        const { user, amr, acr, authTime } = await deps.signIn.withPassword({
+        const signedIn = await deps.signIn.withPassword({
           identifier,
           password,
           organisation: organisation || null,
           tenantId: step.tenantId,
           clientId: step.client.clientId,
           clientIp: currentRequest()?.clientIp ?? null,
+          device: deps.deviceCookies.read(ctx),
         });
+        deps.deviceCookies.write(ctx, signedIn);
+        const { user, amr, acr, authTime } = signedIn;
         await steps.finish(ctx, {
           login: { accountId: user.id, amr, acr, ts: authTime, remember: true },
           // Whoever signs in has chosen the account.

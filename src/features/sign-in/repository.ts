@@ -1,0 +1,133 @@
+import type { Knex } from 'knex';
+
+export interface NewBrowser {
+  id: string;
+  userId: string;
+  tenantId: string;
+  hash: Buffer;
+  /** Kept for a notice only. */
+  clientIp: string | null;
+  userAgent: string | null;
+  now: Date;
+  expiresAt: Date;
+}
+
+/** A browser that a user has signed in from. */
+export interface KnownBrowser {
+  id: string;
+  lastSeenAt: Date;
+}
+
+export async function findBrowser(
+  knex: Knex,
+  user: { id: string; tenantId: string },
+  hash: Buffer,
+  now: Date,
+): Promise<KnownBrowser | undefined> {
+  const row = await knex('known_browsers')
+    .where({ user_id: user.id, tenant_id: user.tenantId, browser_hash: hash })
+    .where('expires_at', '>', now)
+    .first('id', 'last_seen_at');
+  return row && { id: row.id, lastSeenAt: row.last_seen_at };
+}
+
+export async function touchBrowser(
+  trx: Knex.Transaction,
+  id: string,
+  { now, expiresAt }: { now: Date; expiresAt: Date },
+): Promise<void> {
+  await trx('known_browsers').where({ id }).update({ last_seen_at: now, expires_at: expiresAt });
+}
+
+/** @returns false when another sign-in from the same browser was quicker */
+export async function insertBrowser(trx: Knex.Transaction, browser: NewBrowser): Promise<boolean> {
+  const rows = await trx('known_browsers')
+    .insert({
+      id: browser.id,
+      user_id: browser.userId,
+      tenant_id: browser.tenantId,
+      browser_hash: browser.hash,
+      client_ip: browser.clientIp,
+      user_agent: browser.userAgent,
+      first_seen_at: browser.now,
+      last_seen_at: browser.now,
+      expires_at: browser.expiresAt,
+    })
+    .onConflict(['user_id', 'browser_hash'])
+    .merge(['last_seen_at', 'expires_at'])
+    .returning(['id']);
+  return rows[0]?.id === browser.id;
+}
+
+/** Whether the user has signed in from any browser before, the one named left out. */
+export async function hasBrowsersBeside(
+  trx: Knex.Transaction,
+  user: { id: string; tenantId: string },
+  id: string,
+  now: Date,
+): Promise<boolean> {
+  const row = await trx('known_browsers')
+    .where({ user_id: user.id, tenant_id: user.tenantId })
+    .whereNot({ id })
+    .where('expires_at', '>', now)
+    .first('id');
+  return row !== undefined;
+}
+
+/** Keeps those of a user that were used last. */
+export async function trimBrowsers(
+  trx: Knex.Transaction,
+  user: { id: string; tenantId: string },
+  most: number,
+): Promise<void> {
+  const surplus = trx('known_browsers')
+    .where({ user_id: user.id, tenant_id: user.tenantId })
+    .orderBy([
+      { column: 'last_seen_at', order: 'desc' },
+      { column: 'id', order: 'desc' },
+    ])
+    .offset(most)
+    .select('id');
+  await trx('known_browsers').whereIn('id', surplus).delete();
+}
+
+/** Hashes of all browsers that vouch for a user. */
+export const listBrowserHashes = async (
+  knex: Knex,
+  user: { id: string; tenantId: string },
+): Promise<Buffer[]> =>
+  knex('known_browsers')
+    .where({ user_id: user.id, tenant_id: user.tenantId })
+    .pluck('browser_hash');
+
+export async function deleteBrowsers(
+  trx: Knex.Transaction,
+  user: { id: string; tenantId: string },
+): Promise<number> {
+  return trx('known_browsers').where({ user_id: user.id, tenant_id: user.tenantId }).delete();
+}
+
+/** Where a first sign-in from a browser came from; undefined once that was told, or forgotten. */
+export interface FirstSeen {
+  at: Date;
+  clientIp: string | null;
+  userAgent: string | null;
+}
+
+export async function findFirstSeen(
+  knex: Knex,
+  tenantId: string,
+  id: string,
+): Promise<FirstSeen | undefined> {
+  const row = await knex('known_browsers')
+    .where({ id, tenant_id: tenantId })
+    .first('first_seen_at', 'client_ip', 'user_agent');
+  if (!row) return undefined;
+  return { at: row.first_seen_at, clientIp: row.client_ip, userAgent: row.user_agent };
+}
+
+export async function clearFirstSeen(knex: Knex, tenantId: string, id: string): Promise<void> {
+  await knex('known_browsers')
+    .where({ id, tenant_id: tenantId })
+    .update({ client_ip: null, user_agent: null });
+}

@@ -1,0 +1,54 @@
+import {
+  ADDRESS_POLICY,
+  createAttemptLimits,
+  createDeviceCookieCodec,
+  createKnownBrowsers,
+  createSignInService,
+} from '../features/sign-in/index.ts';
+import { securityEvent } from '../infra/logger.ts';
+import { ipBucket, ipNetwork, rateLimitHeaders } from '../infra/rate-limits.ts';
+import type { Infrastructure } from '../infrastructure.ts';
+import { hmacSha256 } from '../kernel/crypto.ts';
+import type { Features } from './features.ts';
+
+/** Logs and counts what came of each sign-in. */
+const reportSignIn =
+  ({ log, metrics }: Infrastructure): Parameters<typeof createSignInService>[0]['onResult'] =>
+  (result, facts) => {
+    metrics.loginTotal.inc({ result });
+    if (result === 'locked') securityEvent(log, 'auth.lockout', facts);
+    if (result === 'rate_limited') securityEvent(log, 'auth.rate_limited', facts);
+    if (result === 'busy') securityEvent(log, 'auth.hash_busy', facts);
+    if (result === 'failure') securityEvent(log, 'auth.login_failed', facts);
+  };
+
+/** Sign-in, with its budgets of failed tries and the browsers that accounts know. */
+export function createSignIn(
+  infra: Infrastructure,
+  features: Features,
+  deviceKeys: readonly Buffer[],
+) {
+  const { log, passwords, clock } = infra;
+  const { knex } = infra.postgres;
+  const { emit, users, tenants, rateLimits } = features;
+  const [deviceKey = Buffer.alloc(0)] = deviceKeys;
+  return createSignInService({
+    knex,
+    clock,
+    emit,
+    passwords,
+    users,
+    tenants,
+    attempts: createAttemptLimits(rateLimits, clock, ipBucket),
+    limitHeaders: (state) => rateLimitHeaders(state, ADDRESS_POLICY),
+    browsers: createKnownBrowsers({
+      knex,
+      clock,
+      cookies: createDeviceCookieCodec(deviceKeys),
+      digest: (value) => hmacSha256(deviceKey, value),
+      networkOf: ipNetwork,
+    }),
+    onResult: reportSignIn(infra),
+    onBackgroundError: (error) => log.error({ err: error }, 'background work failed'),
+  });
+}
