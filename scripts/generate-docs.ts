@@ -91,7 +91,7 @@ export const jsonText = (document: Json): string => `${JSON.stringify(document, 
 const EXAMPLE_ISSUER = 'https://id.example.com';
 
 // Declarations are data: the services behind the handlers are never reached from here.
-const routes = apiRoutes({ users: {} as RouteDeps['users'] });
+const routes = apiRoutes({} as RouteDeps);
 
 /** Every generated document by its path from the repository's root. */
 export const documents = (): Record<string, string> => ({

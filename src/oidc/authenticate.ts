@@ -91,7 +91,8 @@ async function findActor(
   claims: AccessTokenClaims,
   options: AuthenticateOptions,
 ): Promise<Actor | null> {
-  if (!(await options.findClient(claims.client_id))) return null;
+  const client = await options.findClient(claims.client_id);
+  if (!client) return null;
   const base = { tenantId: claims.tid ?? null, scopes: scopesOf(claims) };
   if (claims.sub === claims.client_id) {
     return { ...base, kind: 'client', clientId: claims.client_id, via: 'token' };
@@ -104,8 +105,10 @@ async function findActor(
     ...base,
     kind: 'user',
     userId,
+    homeTenantId: account.user.tenantId,
     tenantIds: account.tenantIds,
     clientId: claims.client_id,
+    isFirstParty: client.isFirstParty,
     sessionId: claims.sid ?? null,
     amr: claims.amr ?? [],
     acr: claims.acr ?? null,

@@ -115,6 +115,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
     pool: deps.pipeline.writes,
     reads: deps.pipeline.reads,
     clientStore: createClientStore(deps),
+    sessionLimits: { idle: config.SESSION_IDLE_TTL, absolute: config.SESSION_ABSOLUTE_TTL },
   });
   const adapter = guardAdapters(deps.wrapAdapter ? deps.wrapAdapter(factory) : factory);
   const onReplay = async (token: InstanceType<Provider['RefreshToken']>): Promise<void> => {

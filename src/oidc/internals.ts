@@ -5,7 +5,13 @@
 
 import type { X509Certificate } from 'node:crypto';
 import type { Middleware } from 'koa';
-import { errors, type KoaContextWithOIDC, Provider, type ResourceServer } from 'oidc-provider';
+import {
+  errors,
+  type Grant,
+  type KoaContextWithOIDC,
+  Provider,
+  type ResourceServer,
+} from 'oidc-provider';
 import authorizationSteps from 'oidc-provider/lib/actions/authorization/index.js';
 import discovery from 'oidc-provider/lib/actions/discovery.js';
 import { handler as refreshTokenHandler } from 'oidc-provider/lib/actions/grants/refresh_token.js';
@@ -13,6 +19,8 @@ import introspection from 'oidc-provider/lib/actions/introspection.js';
 import * as registration from 'oidc-provider/lib/actions/registration.js';
 import revocation from 'oidc-provider/lib/actions/revocation.js';
 import userinfo from 'oidc-provider/lib/actions/userinfo.js';
+import als from 'oidc-provider/lib/helpers/als.js';
+import { issueTokens as issueEngineTokens } from 'oidc-provider/lib/helpers/grant_common.js';
 import * as grantHelpers from 'oidc-provider/lib/helpers/grants.js';
 import instance from 'oidc-provider/lib/helpers/weak_cache.js';
 import { newId, newSecret } from '../kernel/ids.ts';
@@ -109,7 +117,12 @@ userinfo[findStep(userinfo, 'validateAudience')] = function validateAudience(ctx
 
 /** Members of the engine's ID token that its types leave out. */
 interface PatchableIdToken {
-  prototype: { scope?: string; ctx?: KoaContextWithOIDC; payload(): Promise<unknown> };
+  prototype: {
+    scope?: string;
+    ctx?: KoaContextWithOIDC;
+    payload(): Promise<unknown>;
+    issue(options: object): Promise<string | undefined>;
+  };
 }
 
 /** Whether the client gets, or with its code may get, a token that opens our userinfo. */
@@ -120,14 +133,21 @@ function opensUserinfo({ entities, params, route }: KoaContextWithOIDC['oidc']):
   return audiences.some((one) => typeof one === 'string' && userinfoAudiences.has(one));
 }
 
+/** Requests that were made in this process; see `runInProcess`. */
+const inProcess = new WeakSet<KoaContextWithOIDC>();
+
 /**
  * Upstream puts the claims of scopes into the ID token where the access token
  * has an audience, as such a token does not open its userinfo. Ours does, so the
  * claims are asked for there (OpenID Connect Core 5.4), whatever the format.
+ * Our own API answers with the person instead of an ID token: none is signed for it.
  */
 export function patchIdTokens(provider: Provider): void {
   const { prototype } = provider.IdToken as unknown as PatchableIdToken;
-  const { payload } = prototype;
+  const { payload, issue } = prototype;
+  prototype.issue = async function issueUnlessInProcess(options) {
+    return this.ctx && inProcess.has(this.ctx) ? undefined : issue.call(this, options);
+  };
   prototype.payload = function payloadWithoutScopeClaims() {
     if (this.ctx && opensUserinfo(this.ctx.oidc)) this.scope = 'openid';
     return payload.call(this);
@@ -243,6 +263,13 @@ export function patchGrantPayload(provider: Provider): void {
   Object.defineProperty(Grant, 'IN_PAYLOAD', { get: () => members });
 }
 
+/** The refresh token that a failed request used for the second time, if that is why it failed. */
+export function findReplayed(ctx: KoaContextWithOIDC, error: unknown) {
+  const { RotatedRefreshToken, RefreshToken } = ctx.oidc.entities;
+  const token = RotatedRefreshToken ?? RefreshToken;
+  return token && (token.consumed || error instanceof RefreshRaceLost) ? token : undefined;
+}
+
 /**
  * Wraps the refresh_token grant: `onReplay` is told of a token that was used
  * before, or lost the race for its one use, before the error goes out. Within
@@ -264,9 +291,8 @@ export function patchRefreshGrant(
         // What upstream has made for a repeated use was not kept: it gets the first one's.
         if (reuse?.successor) Object.assign(ctx.body as object, { refresh_token: reuse.successor });
       } catch (error) {
-        const { RotatedRefreshToken, RefreshToken } = ctx.oidc.entities;
-        const token = RotatedRefreshToken ?? RefreshToken;
-        if (token && (token.consumed || error instanceof RefreshRaceLost)) await onReplay(token);
+        const replayed = findReplayed(ctx, error);
+        if (replayed) await onReplay(replayed);
         throw error;
       }
     },
@@ -401,3 +427,44 @@ export const grantHelpersOf = (provider: Provider): GrantHelpers =>
 export const engineConfiguration = (provider: Provider) => instance(provider).configuration;
 
 export { default as thumbprintOf } from 'oidc-provider/lib/helpers/certificate_thumbprint.js';
+
+/**
+ * Runs work of the engine for a client of our own without HTTP: with a context
+ * that has these parameters and no headers. Nothing from outside gets in here.
+ */
+export async function runInProcess<T>(
+  provider: Provider,
+  request: { clientId: string; params: Record<string, string> },
+  work: (ctx: KoaContextWithOIDC) => Promise<T>,
+): Promise<T> {
+  const ctx = { get: () => '' } as unknown as KoaContextWithOIDC;
+  const client = await provider.Client.find(request.clientId);
+  if (!client) throw new Error(`there is no client ${request.clientId}`);
+  ctx.oidc = Object.assign(new provider.OIDCContext(ctx), { params: request.params });
+  ctx.oidc.entity('Client', client);
+  inProcess.add(ctx);
+  return als.run(ctx, () => work(ctx));
+}
+
+/** Serves a grant as the token endpoint does, once the client is known; the answer is `ctx.body`. */
+export async function serveGrant(ctx: KoaContextWithOIDC, grantType: string): Promise<void> {
+  const serve = instance(ctx.oidc.provider).grantTypeHandlers.get(grantType);
+  if (!serve) throw new Error(`oidc-provider no longer serves ${grantType}`);
+  await serve(ctx);
+}
+
+/** A new session, with an id of ours (see `patchIdentifiers`). */
+export const newSession = (provider: Provider): InstanceType<Provider['Session']> =>
+  patchable(provider.Session).instantiate() as InstanceType<Provider['Session']>;
+
+/** Issues access and refresh token as the exchange of a code does; the answer is `ctx.body`. */
+export const issueTokens = (
+  ctx: KoaContextWithOIDC,
+  source: InstanceType<Provider['AuthorizationCode']>,
+  grant: Grant,
+  gty: string,
+): Promise<void> => {
+  const { provider } = ctx.oidc;
+  const options = { gty, entityLabel: gty };
+  return issueEngineTokens(provider, grantHelpersOf(provider), ctx, source, grant, options);
+};

@@ -29,6 +29,22 @@ declare module 'oidc-provider/lib/actions/grants/refresh_token.js' {
     ctx: import('oidc-provider').KoaContextWithOIDC,
   ): Promise<void>;
 }
+declare module 'oidc-provider/lib/helpers/als.js' {
+  const storage: import('node:async_hooks').AsyncLocalStorage<
+    import('oidc-provider').KoaContextWithOIDC
+  >;
+  export default storage;
+}
+declare module 'oidc-provider/lib/helpers/grant_common.js' {
+  export function issueTokens(
+    provider: import('oidc-provider').Provider,
+    helpers: object,
+    ctx: import('oidc-provider').KoaContextWithOIDC,
+    source: object,
+    grant: import('oidc-provider').Grant,
+    options: { gty: string; entityLabel: string },
+  ): Promise<void>;
+}
 declare module 'oidc-provider/lib/helpers/grants.js' {
   const helpers: Record<string, (...args: unknown[]) => unknown>;
   export = helpers;
@@ -36,6 +52,10 @@ declare module 'oidc-provider/lib/helpers/grants.js' {
 declare module 'oidc-provider/lib/helpers/weak_cache.js' {
   /** The inside of a provider: its effective configuration. */
   export default function instance(provider: import('oidc-provider').Provider): {
+    grantTypeHandlers: Map<
+      string,
+      (ctx: import('oidc-provider').KoaContextWithOIDC) => Promise<void>
+    >;
     configuration: {
       dPoPSigningAlgValues: string[];
       features: {
@@ -43,6 +63,12 @@ declare module 'oidc-provider/lib/helpers/weak_cache.js' {
           enabled: boolean;
           getCertificate(ctx: unknown): import('node:crypto').X509Certificate | string | undefined;
         };
+      };
+      ttl: {
+        Session(
+          ctx: import('oidc-provider').KoaContextWithOIDC,
+          session: InstanceType<import('oidc-provider').Provider['Session']>,
+        ): number;
       };
       findAccount(
         ctx: unknown,

@@ -3,6 +3,7 @@ import type { Messenger } from '../features/messaging/index.ts';
 import type { Lookups } from '../infra/lookups.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import type { EngineHost } from '../oidc/host.ts';
+import { createAuth } from './auth.ts';
 import type { Features } from './features.ts';
 import { createProofs } from './proofs.ts';
 import { createSignIn } from './sign-in.ts';
@@ -18,14 +19,15 @@ export interface AccountMeans {
 
 /** How people get an account, prove that it is theirs, and keep it. */
 export function createAccounts(
-  _config: Config,
+  config: Config,
   infra: Infrastructure,
   features: Features,
   means: AccountMeans,
 ) {
   const signIn = createSignIn(infra, features, means.deviceKeys);
   const proofs = createProofs(infra, means.lookups);
-  return { signIn, ...proofs };
+  const auth = createAuth(config, features, signIn, means.engine);
+  return { signIn, auth, ...proofs };
 }
 
 export type Accounts = ReturnType<typeof createAccounts>;

@@ -29,7 +29,7 @@ export function createApiParts(
   engine: EngineHost,
 ) {
   const dpopAlgs = () => dpopAlgorithms(engine.current().provider);
-  const routes = apiRoutes({ users: features.users });
+  const routes = apiRoutes(features);
   let document: string | undefined;
   return {
     routes,

@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts';
-import { createClientService, withPagesClient } from '../features/client/index.ts';
+import { createClientService, withBuiltInClients } from '../features/client/index.ts';
 import { createLogoutDelivery } from '../features/logout-delivery/index.ts';
 import { createInitialAccessTokenService } from '../features/registration/index.ts';
 import { createResourceServerService } from '../features/resource-server/index.ts';
@@ -65,7 +65,7 @@ export function createFeatures(config: Config, infra: Infrastructure, engine: ()
       await assertKnownScopes(metadata, () => resourceServers.listScopeNames(tenantId));
     },
   });
-  const clients = withPagesClient(ownClients, {
+  const clients = withBuiltInClients(ownClients, {
     redirectUri: `${config.ISSUER}${RETURN_PATH}`,
     findPlatform: () => tenants.ensurePlatform(),
   });

@@ -23,3 +23,49 @@ export const tokenResponse = z
   })
   .meta({ id: 'TokenResponse' });
 export type TokenResponse = z.input<typeof tokenResponse>;
+
+/** Longest identifier and password that are read, in characters: anything longer is a mistake. */
+const LONGEST = { identifier: 320, password: 4_096, tenant: 255, token: 512 };
+
+export const loginRequest = z
+  .object({
+    identifier: z
+      .string()
+      .min(1)
+      .max(LONGEST.identifier)
+      .describe('E-mail address, phone number or username'),
+    password: z.string().min(1).max(LONGEST.password),
+    tenant: z
+      .string()
+      .min(1)
+      .max(LONGEST.tenant)
+      .optional()
+      .describe('Slug or id of the tenant to sign in to, where the person belongs to several'),
+  })
+  .meta({ id: 'LoginRequest' });
+export type LoginRequest = z.output<typeof loginRequest>;
+
+export const refreshRequest = z
+  .object({ refreshToken: z.string().min(1).max(LONGEST.token) })
+  .meta({ id: 'RefreshRequest' });
+
+/** One of one's own sessions, whichever way it began. */
+export const ownSession = z
+  .object({
+    id: z.uuid(),
+    current: z.boolean().describe('Whether the token of this request belongs to it'),
+    createdAt: z.iso.datetime(),
+    lastSeenAt: z.iso.datetime(),
+    expiresAt: z.iso.datetime().describe('When it ends if it is not used until then'),
+    clientIp: z.string().nullable().describe('Address that it was last used from'),
+    userAgent: z.string().nullable(),
+    device: z.string().nullable().describe('In words, such as `Chrome on Windows`'),
+    amr: z.array(z.string()).describe('How the person proved who they are (RFC 8176)'),
+    clients: z
+      .array(z.object({ clientId: z.string(), name: z.string().nullable() }))
+      .describe('Applications signed in to'),
+  })
+  .meta({ id: 'OwnSession' });
+
+export const ownSessions = z.object({ sessions: z.array(ownSession) }).meta({ id: 'OwnSessions' });
+export type OwnSessions = z.input<typeof ownSessions>;

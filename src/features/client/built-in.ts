@@ -4,60 +4,86 @@ import type { ClientService } from './service.ts';
 /** The client that pages of ours sign people in with; no row has its id. */
 export const PAGES_CLIENT_ID = 'gatehouse-pages';
 
-/**
- * Adds the client by which pages of ours sign people in: they have no code to
- * exchange, only a session to wait for. It is made of the issuer, so that it
- * moves with it.
- * @param options `redirectUri` is where the browser comes back to
- */
-export function withPagesClient(
-  clients: ClientService,
-  options: {
-    redirectUri: string;
-    findPlatform(): Promise<{ id: string; name: string }>;
-  },
-): ClientService {
-  let made: Promise<StoredClient> | undefined;
+/** The client that tokens of the first-party API are issued to; no row has its id. */
+export const API_CLIENT_ID = 'gatehouse-api';
 
-  async function make(): Promise<StoredClient> {
-    const platform = await options.findPlatform();
-    const metadata: ClientMetadata = {
-      client_id: PAGES_CLIENT_ID,
+/** What the first-party API's tokens are good for beside the API: userinfo. */
+export const API_SCOPE = 'openid profile email phone';
+
+/** Whether an id belongs to a client that is made here, so that nobody else can have it. */
+export const isBuiltIn = (clientId: string): boolean =>
+  clientId === PAGES_CLIENT_ID || clientId === API_CLIENT_ID;
+
+interface BuiltInOptions {
+  /** Where the browser comes back to after a sign-in by pages of ours. */
+  redirectUri: string;
+  findPlatform(): Promise<{ id: string; name: string }>;
+}
+
+/** What tells them apart: one only sends people to sign in, the other only refreshes. */
+const metadataOf = (clientId: string, { redirectUri }: BuiltInOptions): ClientMetadata =>
+  clientId === PAGES_CLIENT_ID
+    ? {
+        client_id: clientId,
+        redirect_uris: [redirectUri],
+        grant_types: ['authorization_code'],
+        response_types: ['code'],
+        scope: 'openid',
+      }
+    : {
+        client_id: clientId,
+        redirect_uris: [],
+        grant_types: ['refresh_token'],
+        response_types: [],
+        scope: API_SCOPE,
+      };
+
+async function make(clientId: string, options: BuiltInOptions): Promise<StoredClient> {
+  const platform = await options.findPlatform();
+  return {
+    clientId,
+    tenantId: platform.id,
+    isFirstParty: true,
+    metadata: {
+      ...metadataOf(clientId, options),
       client_name: platform.name,
-      redirect_uris: [options.redirectUri],
-      grant_types: ['authorization_code'],
-      response_types: ['code'],
       token_endpoint_auth_method: 'none',
-      scope: 'openid',
-    };
-    return {
-      clientId: PAGES_CLIENT_ID,
-      tenantId: platform.id,
-      isFirstParty: true,
-      metadata,
-      isDisabled: false,
-      selfRegisteredAt: null,
-      firstTokenAt: null,
-      version: 1,
-      previousSecretExpiresAt: null,
-      createdAt: new Date(0),
-      updatedAt: new Date(0),
-      secretHashes: [],
-      previousSecret: null,
-    };
-  }
+    },
+    isDisabled: false,
+    selfRegisteredAt: null,
+    firstTokenAt: null,
+    version: 1,
+    previousSecretExpiresAt: null,
+    createdAt: new Date(0),
+    updatedAt: new Date(0),
+    secretHashes: [],
+    previousSecret: null,
+  };
+}
+
+/**
+ * Adds the clients that are made of the issuer, so that they move with it: the
+ * one by which pages of ours sign people in, who have no code to exchange, only
+ * a session to wait for; and the one that the tokens of the first-party API are
+ * issued to.
+ */
+export function withBuiltInClients(clients: ClientService, options: BuiltInOptions): ClientService {
+  const made = new Map<string, Promise<StoredClient>>();
 
   /** One object for the life of the process: the engine tells clients apart by identity. */
-  function findOwn(): Promise<StoredClient> {
-    made ??= make().catch((error: unknown) => {
-      made = undefined;
+  function findOwn(clientId: string): Promise<StoredClient> {
+    const present = made.get(clientId);
+    if (present) return present;
+    const making = make(clientId, options).catch((error: unknown) => {
+      made.delete(clientId);
       throw error;
     });
-    return made;
+    made.set(clientId, making);
+    return making;
   }
 
   return {
     ...clients,
-    find: (clientId) => (clientId === PAGES_CLIENT_ID ? findOwn() : clients.find(clientId)),
+    find: (clientId) => (isBuiltIn(clientId) ? findOwn(clientId) : clients.find(clientId)),
   };
 }

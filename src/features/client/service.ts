@@ -4,7 +4,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
 import { createFreshCache } from '../../kernel/fresh-cache.ts';
 import { newId } from '../../kernel/ids.ts';
-import { PAGES_CLIENT_ID } from './built-in.ts';
+import { isBuiltIn } from './built-in.ts';
 import { changeClient, rotateSecret } from './changes.ts';
 import { type ClaimRegistration, registerClient, replaceRegistered } from './registrations.ts';
 import * as repository from './repository.ts';
@@ -112,7 +112,7 @@ async function createClient(deps: ClientServiceDeps, input: NewClient): Promise<
   };
   await deps.knex
     .transaction(async (trx) => {
-      if (clientId === PAGES_CLIENT_ID || (await repository.isUserId(trx, clientId))) {
+      if (isBuiltIn(clientId) || (await repository.isUserId(trx, clientId))) {
         throw isTaken();
       }
       await repository.insertClient(trx, record);

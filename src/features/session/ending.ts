@@ -118,7 +118,7 @@ async function emitEnded(
     if (userId === null) continue;
     const data = { sessionId: id, userId };
     await emit(trx, sessionEvents.revoked, { subject: id, tenantId }, { ...data, reason });
-    if (reason !== 'logout') continue;
+    if (reason !== 'logout' && reason !== 'logout_all') continue;
     await emit(trx, sessionEvents.loggedOut, { subject: userId, tenantId, actorId: userId }, data);
   }
 }

@@ -3,6 +3,7 @@
  * Must not decide who may sign in, nor set cookies, nor issue tokens.
  */
 
+export { describeDevice } from './device.ts';
 export type { ReplayedToken, SessionEnding } from './ending.ts';
 export { type EndReason, endReasons, sessionEvents } from './events.ts';
 export {
@@ -15,3 +16,4 @@ export {
   session,
 } from './schema.ts';
 export { createSessionService, type SessionService, sealedAs } from './service.ts';
+export { type SessionLimits, touchSession } from './touch.ts';

@@ -10,10 +10,14 @@ interface ActorBase {
 export interface UserActor extends ActorBase {
   kind: 'user';
   userId: string;
+  /** The tenant that the user's row lies in, whichever the token acts in. */
+  homeTenantId: string;
   /** Every tenant that the user belongs to (`tids`). */
   tenantIds: readonly string[];
   /** The client that the token was issued to. */
   clientId: string;
+  /** Whether that client is the operator's own: others act for the person within their scopes only. */
+  isFirstParty: boolean;
   sessionId: string | null;
   amr: readonly string[];
   acr: string | null;

@@ -32,6 +32,9 @@ export function assertMayCall(
   if (!AUTH[route.auth].actors.includes(actor.kind)) {
     throw new AppError('IDENT_FORBIDDEN', { detail: 'Not for this kind of caller' });
   }
+  if (route.firstParty && actor.kind === 'user' && !actor.isFirstParty) {
+    throw new AppError('IDENT_FORBIDDEN', { detail: 'Not for applications of others' });
+  }
   if (route.scope !== undefined && !actor.scopes.has(route.scope)) {
     const scope = route.scope;
     throw new ChallengeError('IDENT_FORBIDDEN', { scheme, error: 'insufficient_scope', scope });

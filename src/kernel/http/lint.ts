@@ -41,7 +41,8 @@ function lintRoute(route: Route): string[] {
     ...(route.body && (route.method === 'GET' || route.method === 'DELETE')
       ? [`${name} has a body, which ${route.method} must not (RFC 9110 9.3)`]
       : []),
-    ...(route.auth === 'none' && (route.permission ?? route.scope ?? route.stepUp)
+    ...(route.auth === 'none' &&
+    (route.permission ?? route.scope ?? route.stepUp ?? route.firstParty)
       ? [`${name} asks for rights of nobody`]
       : []),
     ...Object.keys(route.headers?.shape ?? {})

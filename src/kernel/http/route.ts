@@ -114,6 +114,11 @@ interface RouteFacts {
   /** Handed to the API's `authorise`, which decides. */
   permission?: string;
   stepUp?: StepUp;
+  /**
+   * Only tokens of the operator's own clients: for what a person does to the
+   * account itself, which no application gets by being signed in to.
+   */
+  firstParty?: boolean;
   /** Codes that this route answers beside those that every route may. */
   errors: readonly ErrorCode[];
   deprecated?: boolean;

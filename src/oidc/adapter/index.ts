@@ -10,7 +10,7 @@
 import type { Redis } from 'ioredis';
 import type { Adapter } from 'oidc-provider';
 import type { InitialAccessTokenService } from '../../features/registration/index.ts';
-import type { SessionStore } from '../../features/session/index.ts';
+import type { SessionLimits, SessionStore } from '../../features/session/index.ts';
 import type { Lookups } from '../../infra/lookups.ts';
 import type { Revocations } from '../../infra/revocations.ts';
 import type { Sealer } from '../../infra/sealing.ts';
@@ -46,6 +46,7 @@ export interface AdapterDeps {
   lookups: Lookups;
   clock: Clock;
   sessions: SessionStore;
+  sessionLimits: SessionLimits;
   revocations: Revocations;
   clientStore: ClientStore;
   initialAccessTokens: Pick<InitialAccessTokenService, 'find'>;

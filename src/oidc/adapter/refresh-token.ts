@@ -1,6 +1,9 @@
 import type { AdapterPayload } from 'oidc-provider';
 import { errors } from 'oidc-provider';
+import { API_CLIENT_ID } from '../../features/client/index.ts';
+import { type SessionLimits, touchSession } from '../../features/session/index.ts';
 import type { Clock } from '../../kernel/clock.ts';
+import { currentRequest } from '../../kernel/current-request.ts';
 import { isUuid } from '../../kernel/ids.ts';
 import { RefreshRaceLost } from '../internals.ts';
 import type { Facts } from './facts.ts';
@@ -33,6 +36,33 @@ const ROTATE = {
       WHERE id_hash = $8 AND consumed_at IS NULL RETURNING 1)
     INSERT INTO oidc_refresh_tokens (${COLUMNS})
     SELECT $1, $2, $3::uuid, $4::uuid, $5, $6::json, $7 FROM consumed RETURNING 1`,
+};
+
+/**
+ * The same for a session of the first-party API, which nothing but its refreshes
+ * keeps alive: it must be alive, and is touched. Its row is locked first, as
+ * every revocation does.
+ */
+const ROTATE_TOUCHING = {
+  name: 'refresh-rotate-touching',
+  text: `WITH touched AS (${touchSession({
+    id: '$3',
+    now: '$9',
+    idle: '$10',
+    absolute: '$11',
+    clientIp: '$12',
+    userAgent: '$13',
+  })}),
+    consumed AS (UPDATE oidc_refresh_tokens SET consumed_at = $9
+      WHERE id_hash = $8 AND consumed_at IS NULL AND (SELECT count(*) FROM touched) = 1
+      RETURNING 1)
+    INSERT INTO oidc_refresh_tokens (${COLUMNS})
+    SELECT $1, $2, $3::uuid, $4::uuid, $5, $6::json, $7 FROM consumed RETURNING 1`,
+};
+
+const IS_USED = {
+  name: 'refresh-is-used',
+  text: 'SELECT 1 FROM oidc_refresh_tokens WHERE id_hash = $1 AND consumed_at IS NOT NULL',
 };
 
 const DESTROY = {
@@ -73,18 +103,42 @@ export function createRefreshTokenAdapter(deps: {
   pool: Database;
   clock: Clock;
   facts: Facts;
+  sessionLimits: SessionLimits;
 }): ModelAdapter {
-  const { pool, clock, facts } = deps;
+  const { pool, clock, facts, sessionLimits } = deps;
+
+  /**
+   * Says why a token that was alive a moment ago could not be used: another
+   * request has used it, or it was revoked, which is nobody's theft.
+   */
+  async function refuse(hash: Buffer): Promise<never> {
+    const { rowCount } = await pool.query({ ...IS_USED, values: [hash] });
+    throw rowCount === 0
+      ? new errors.InvalidGrant('the refresh token was revoked')
+      : new RefreshRaceLost('the refresh token was used before');
+  }
 
   async function consumeNow(hash: Buffer, at: Date): Promise<void> {
     const { rowCount } = await pool.query({ ...CONSUME, values: [hash, at] });
-    if (rowCount === 0) throw new RefreshRaceLost('the refresh token was used before');
+    if (rowCount === 0) await refuse(hash);
   }
 
-  async function rotate(values: unknown[], hash: string, at: Date): Promise<void> {
-    const all = [...values, Buffer.from(hash, 'hex'), at];
-    const { rowCount } = await pool.query({ ...ROTATE, values: all });
-    if (rowCount === 0) throw new RefreshRaceLost('the refresh token was used before');
+  async function rotate(
+    payload: AdapterPayload,
+    successor: unknown[],
+    used: Consuming,
+  ): Promise<void> {
+    const hash = Buffer.from(used.hash, 'hex');
+    const values = [...successor, hash, used.at];
+    const request = currentRequest();
+    const { idle, absolute } = sessionLimits;
+    const touch = [idle, absolute, request?.clientIp ?? null, request?.userAgent ?? null];
+    const { rowCount } = await pool.query(
+      payload.clientId === API_CLIENT_ID
+        ? { ...ROTATE_TOUCHING, values: [...values, ...touch] }
+        : { ...ROTATE, values },
+    );
+    if (rowCount === 0) await refuse(hash);
   }
 
   /** A rotation of a client that has a reuse grace; a repeated use makes nothing new. */
@@ -128,7 +182,7 @@ export function createRefreshTokenAdapter(deps: {
         cache.consuming = undefined;
         return cache.reuse
           ? rotateOrRepeat(cache.reuse, consuming, { id, values })
-          : rotate(values, consuming.hash, consuming.at);
+          : rotate(payload, values, consuming);
       }
       await settle(cache, 'refresh-consume');
       await pool.query({ ...UPSERT, values });

@@ -63,9 +63,11 @@ export const rawGet = (port: number, target: string, headers: readonly string[] 
 const user: UserActor = {
   kind: 'user',
   userId: 'u1',
+  homeTenantId: 't1',
   tenantId: 't1',
   tenantIds: ['t1'],
   clientId: 'c1',
+  isFirstParty: true,
   sessionId: 's1',
   scopes: new Set(['openid', 'notes:read']),
   amr: ['pwd'],

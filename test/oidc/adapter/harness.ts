@@ -69,6 +69,7 @@ export async function createProcess(shared: {
     lookups: createLookups([shared.kek]),
     ...{ redis, sealer, clock, sessions, revocations, clientStore: onlyClient() },
     initialAccessTokens: { find: async () => undefined },
+    sessionLimits: { idle: 3_600, absolute: 7_200 },
   };
   const factory: (model: string) => Adapter = createAdapterFactory(deps);
   /** Statements that the pool has run, by counting its connections' check-outs. */
