@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import type { EndedSession } from './repository.ts';
+import { PERSISTS_LOGOUT } from './revocation-repository.ts';
 
 /**
  * What a session holds beside itself: grants and refresh tokens. Everything
@@ -90,9 +91,6 @@ export async function markReplayed(
     .returning(['user_id', 'tenant_id', 'client_id']);
   return row;
 }
-
-const PERSISTS_LOGOUT = `EXISTS (SELECT 1 FROM jsonb_each(authorizations) a
-  WHERE a.value ->> 'persistsLogout' = 'true')`;
 
 /** Sessions and grants that ended after `since`, a page at a time in the order of ids. */
 export async function listEnded(

@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import type { Revocations } from '../../infra/revocations.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { listEnded } from './grants.ts';
+import { listRevokedTokens } from './revocation-repository.ts';
 
 /** Entries of the revocation set that are restored at a time. */
 const PAGE = 1_000;
@@ -19,11 +20,16 @@ export async function restoreRevocations({
   const life = revocations.maxTtl * 1000;
   const since = new Date(clock.now() - life);
   let total = 0;
-  for (const kind of ['sid', 'grant'] as const) {
+  for (const kind of ['sid', 'grant', 'jti'] as const) {
     for (let after = ''; ; ) {
-      const page = await listEnded(knex, kind, { since, after, limit: PAGE });
+      const page =
+        kind === 'jti'
+          ? await listRevokedTokens(knex, { now: new Date(clock.now()), after, limit: PAGE })
+          : await listEnded(knex, kind, { since, after, limit: PAGE });
+      // A single token is noted with its end, what ends many with the time that it ended.
+      const rest = kind === 'jti' ? 0 : life;
       await revocations.revoke(
-        page.map(({ id, at }) => ({ kind, id, ttl: (at.getTime() + life - clock.now()) / 1000 })),
+        page.map(({ id, at }) => ({ kind, id, ttl: (at.getTime() + rest - clock.now()) / 1000 })),
       );
       total += page.length;
       const last = page.at(-1);
