@@ -137,7 +137,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
       engine.stop();
       await outbox.close();
       await infra.queues.close();
-      await means.posts.close();
+      means.posts.close();
       await infra.passwords.close();
       infra.redis.disconnect();
       await Promise.all([

@@ -63,14 +63,20 @@ type Stores = Pick<Context, 'database' | 'redis'> & { config(): Config };
 const createEmit = async (): Promise<Emit<Knex.Transaction>> =>
   (await import('../infra/outbox.ts')).createEmit(systemClock);
 
-function createUsers(stores: Stores, closers: Closers) {
+function createUsers(stores: Stores, tenants: () => Promise<TenantService>, closers: Closers) {
   return once(async (): Promise<UserService> => {
     const { createUserService } = await import('../features/user/index.ts');
     const { configuredCost, createPasswords } = await import('../infra/passwords/index.ts');
     const { knex } = await stores.database();
     const passwords = createPasswords({ concurrency: 1, cost: configuredCost(stores.config()) });
     closers.push(() => passwords.close());
-    return createUserService({ knex, clock: systemClock, emit: await createEmit(), passwords });
+    return createUserService({
+      knex,
+      clock: systemClock,
+      emit: await createEmit(),
+      passwords,
+      tenants: await tenants(),
+    });
   });
 }
 
@@ -212,7 +218,8 @@ export function createContext(load: () => Config = loadConfig): Context {
     return connection;
   });
   const stores: Stores = { config, database, redis };
-  const users = createUsers(stores, closers);
+  const tenants = createTenants(stores);
+  const users = createUsers(stores, tenants.tenants, closers);
   return {
     get config() {
       return config();
@@ -220,7 +227,7 @@ export function createContext(load: () => Config = loadConfig): Context {
     isVerbose,
     database,
     redis,
-    ...createTenants(stores),
+    ...tenants,
     users,
     trustedIssuers: createTrustedIssuers(stores, users),
     clients: createClients(stores),

@@ -23,7 +23,6 @@ export interface Metrics {
   readonly backchannelLogoutTotal: Counter<'result'>;
   readonly mailTotal: Counter<'result'>;
   readonly otpTotal: Counter<'namespace' | 'result'>;
-  readonly smsTotal: Counter<'result'>;
   readonly pingTotal: Counter<'result'>;
   readonly dependencyUp: Gauge<'dep'>;
   readonly hashQueueDepth: Gauge;
@@ -136,12 +135,6 @@ function createInstruments(registry: Registry, collect: () => Promise<void>) {
       name: 'auth_otp_total',
       help: 'One-time codes by result of each request and try',
       labelNames: ['namespace', 'result'],
-      registers,
-    }),
-    smsTotal: new Counter({
-      name: 'auth_sms_total',
-      help: 'SMS by result of each try: sent, retried, failed, expired; refused without a provider',
-      labelNames: ['result'],
       registers,
     }),
     pingTotal: new Counter({

@@ -46,6 +46,12 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
     column: 'id_sealed',
     name: `'Session:' || encode(id_hash, 'hex')`,
   },
+  {
+    table: 'erasures',
+    key: 'user_id',
+    column: 'sealed',
+    name: `'erasures:' || user_id`,
+  },
 ];
 
 export interface Rewrapped {

@@ -36,7 +36,6 @@ import { createPollPace } from './poll-pace.ts';
 import { buildProvider } from './provider.ts';
 import { type EncryptionKey, requestEncryptionKey } from './request-encryption.ts';
 import type { Restarts } from './restarts.ts';
-import { createRevocationCheck } from './revocation-check.ts';
 import { createExchangeRecorder } from './token-exchange/record.ts';
 
 export interface EngineDeps {
@@ -125,7 +124,6 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
   };
   const { algs } = keyPolicy(config);
   const pollPace = createPollPace(deps);
-  const revocationCheck = createRevocationCheck(deps.revocations, sessions);
   const host = await createEngineHost({
     algs,
     readKeys: () => readKeys(deps, algs),
@@ -159,8 +157,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         pollPace,
         ciba: deps.ciba,
         enqueuePing: deps.enqueuePing,
-        revocations: revocationCheck,
-        revokeToken: sessions.revokeToken,
+        revocations: deps.revocations,
         recordExchange: createExchangeRecorder(deps),
         trustedIssuers: deps.trustedIssuers,
         onReplay,

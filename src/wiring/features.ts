@@ -43,7 +43,7 @@ export function createFeatures(config: Config, infra: Infrastructure, engine: ()
   const { knex, pool } = postgres;
   const emit = createEmit(clock);
   const tenants = createTenantService({ knex, clock });
-  const users = createUserService({ knex, clock, emit, passwords });
+  const users = createUserService({ knex, clock, emit, passwords, tenants });
   const logouts = createLogouts(config, infra, engine);
   const sessions = createSessionService({
     knex,

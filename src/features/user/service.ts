@@ -1,12 +1,12 @@
 import type { Knex } from 'knex';
-import type { Clock } from '../../kernel/clock.ts';
+import type { z } from 'zod';
 import { AppError, type ErrorCode } from '../../kernel/errors.ts';
-import type { Emit } from '../../kernel/events.ts';
 import { isUuid, newId } from '../../kernel/ids.ts';
 import { userEvents } from './events.ts';
 import type { Identifier } from './identifier.ts';
+import { assertAttributes, type ChangeDeps, createProfileChanges } from './profile.ts';
 import * as repository from './repository.ts';
-import { type NewUser, newUser, type User } from './schema.ts';
+import { type NewUser, newUser, type Profile } from './schema.ts';
 
 /** What the user service needs of the password hasher. */
 interface PasswordHasher {
@@ -19,10 +19,7 @@ export interface ImportedHash {
   hash: string;
 }
 
-export interface UserServiceDeps {
-  knex: Knex;
-  clock: Clock;
-  emit: Emit<Knex.Transaction>;
+export interface UserServiceDeps extends ChangeDeps {
   passwords: PasswordHasher;
 }
 
@@ -62,10 +59,56 @@ function checkHash(passwords: PasswordHasher, hash: string): void {
   throw new AppError('IDENT_VALIDATION', { errors: [{ path: 'passwordHash', message }] });
 }
 
+/** A new account as it is written: with its first password, if it has one. */
+interface Creation {
+  fields: z.output<typeof newUser>;
+  hash: string | undefined;
+  isSelfRegistered: boolean;
+}
+
+/** Writes a new user with membership, password and event. */
+async function insert(
+  { clock, emit }: ChangeDeps,
+  trx: Knex.Transaction,
+  { fields, hash, isSelfRegistered }: Creation,
+): Promise<Profile> {
+  const now = new Date(clock.now());
+  const { roles, tenantId, emailVerified, status, attributes, ...given } = fields;
+  const user: Profile = {
+    id: newId(),
+    tenantId,
+    status,
+    email: given.email ?? null,
+    emailVerified,
+    phone: given.phone ?? null,
+    phoneVerified: false,
+    username: given.username ?? null,
+    name: given.name ?? null,
+    givenName: given.givenName ?? null,
+    familyName: given.familyName ?? null,
+    locale: given.locale ?? null,
+    zoneinfo: given.zoneinfo ?? null,
+    attributes,
+    version: 1,
+    createdAt: now,
+    updatedAt: now,
+    deactivatedAt: null,
+  };
+  await repository.insertUser(trx, user, { roles, isSelfRegistered });
+  if (hash) {
+    const password = { userId: user.id, tenantId, hash, changedAt: now };
+    await repository.upsertPassword(trx, password);
+  }
+  const facts = { subject: user.id, tenantId };
+  await emit(trx, userEvents.registered, facts, { userId: user.id, status });
+  return user;
+}
+
 export type UserService = ReturnType<typeof createUserService>;
 
 /** The use cases around user accounts; each write is one transaction with its event. */
-export function createUserService({ knex, clock, emit, passwords }: UserServiceDeps) {
+export function createUserService(deps: UserServiceDeps) {
+  const { knex, clock, emit, passwords } = deps;
   /** The hash to keep, once the password is found good. */
   async function hashOf(password: string | ImportedHash): Promise<string> {
     if (typeof password === 'string') {
@@ -77,53 +120,31 @@ export function createUserService({ knex, clock, emit, passwords }: UserServiceD
   }
 
   return {
+    ...createProfileChanges(deps),
+
     /**
      * Creates a user in its home tenant, with a password, or the hash of one, if given.
      * @throws AppError IDENT_EMAIL_DUPLICATE and its like, IDENT_WEAK_PASSWORD,
-     *   IDENT_VALIDATION for a hash that cannot be used
+     *   IDENT_VALIDATION for attributes that do not fit or a hash that cannot be used
      */
-    async create(input: NewUser, password?: string | ImportedHash): Promise<User> {
-      const { roles, emailVerified, ...fields } = newUser.parse(input);
+    async create(input: NewUser, password?: string | ImportedHash): Promise<Profile> {
+      const fields = newUser.parse(input);
+      await assertAttributes(deps, fields.tenantId, fields.attributes, 'administrator');
       const hash = password === undefined ? undefined : await hashOf(password);
-      const now = new Date(clock.now());
-      const user: User = {
-        id: newId(),
-        tenantId: fields.tenantId,
-        status: fields.status,
-        email: fields.email ?? null,
-        emailVerified,
-        phone: fields.phone ?? null,
-        phoneVerified: false,
-        username: fields.username ?? null,
-        name: fields.name ?? null,
-        givenName: fields.givenName ?? null,
-        familyName: fields.familyName ?? null,
-        locale: fields.locale ?? null,
-        zoneinfo: fields.zoneinfo ?? null,
-        createdAt: now,
-        updatedAt: now,
-      };
-      await knex
-        .transaction(async (trx) => {
-          await repository.insertUser(trx, user, roles);
-          if (hash) {
-            await repository.upsertPassword(trx, {
-              userId: user.id,
-              tenantId: user.tenantId,
-              hash,
-              changedAt: now,
-            });
-          }
-          await emit(
-            trx,
-            userEvents.registered,
-            { subject: user.id, tenantId: user.tenantId },
-            { userId: user.id, status: user.status },
-          );
-        })
+      return knex
+        .transaction((trx) => insert(deps, trx, { fields, hash, isSelfRegistered: false }))
         .catch(translateDuplicate);
-      return user;
     },
+
+    /**
+     * Creates, in the caller's transaction, the account of a person who registers;
+     * attributes and password were checked.
+     * @throws AppError IDENT_EMAIL_DUPLICATE and its like; the transaction is void then
+     */
+    register: (trx: Knex.Transaction, input: NewUser, hash: string): Promise<Profile> =>
+      insert(deps, trx, { fields: newUser.parse(input), hash, isSelfRegistered: true }).catch(
+        translateDuplicate,
+      ),
 
     /**
      * Sets a password on behalf of an administrator.
@@ -177,6 +198,7 @@ export function createUserService({ knex, clock, emit, passwords }: UserServiceD
     /** For the token engine: any tenant, with memberships. */
     findAccount: async (userId: string) =>
       isUuid(userId) ? repository.findAccount(knex, userId) : undefined,
+    listMemberships: (userId: string) => repository.listMemberships(knex, userId),
     findRoles: (tenantId: string, userId: string) => repository.findRoles(knex, tenantId, userId),
   };
 }
