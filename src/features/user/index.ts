@@ -24,5 +24,6 @@ export {
   type UserStatus,
   userName,
   userStatuses,
+  wordsOf,
 } from './schema.ts';
 export { createUserService, type ImportedHash, type UserService } from './service.ts';

@@ -106,3 +106,16 @@ export function describeUser(user: User): { name: string; identifier: string } {
   const fullName = [user.givenName, user.familyName].filter(Boolean).join(' ');
   return { name: user.name ?? (fullName || identifier), identifier };
 }
+
+/** What others know of a person, and so would try first as a password. */
+export const wordsOf = (
+  user: Partial<
+    Record<
+      'email' | 'phone' | 'username' | 'name' | 'givenName' | 'familyName',
+      string | null | undefined
+    >
+  >,
+): string[] =>
+  [user.email, user.phone, user.username, user.name, user.givenName, user.familyName].filter(
+    (word) => typeof word === 'string',
+  );

@@ -6,12 +6,17 @@ import { userEvents } from './events.ts';
 import type { Identifier } from './identifier.ts';
 import { assertAttributes, type ChangeDeps, createProfileChanges } from './profile.ts';
 import * as repository from './repository.ts';
-import { type NewUser, newUser, type Profile } from './schema.ts';
+import { type NewUser, newUser, type Profile, wordsOf } from './schema.ts';
 
 /** What the user service needs of the password hasher. */
 interface PasswordHasher {
   hash(password: string): Promise<string>;
   isSupported(hash: string): boolean;
+}
+
+/** Which passwords may be chosen. */
+interface PasswordPolicy {
+  check(password: string, whose: { tenantId: string; words: readonly string[] }): Promise<void>;
 }
 
 /** A password that another system has hashed; it is made again at the first sign-in. */
@@ -21,6 +26,7 @@ export interface ImportedHash {
 
 export interface UserServiceDeps extends ChangeDeps {
   passwords: PasswordHasher;
+  passwordPolicy: PasswordPolicy;
 }
 
 const DUPLICATES: Record<string, ErrorCode> = {
@@ -34,22 +40,6 @@ function translateDuplicate(error: unknown): never {
   const { code, constraint } = error as { code?: string; constraint?: string };
   const duplicate = code === '23505' && constraint ? DUPLICATES[constraint] : undefined;
   throw duplicate ? new AppError(duplicate, { cause: error }) : error;
-}
-
-/** Shortest and longest password (NIST SP 800-63B-4 3.1.1.2), in code points. */
-const PASSWORD_LENGTH = { min: 8, max: 256 };
-
-/** @throws AppError IDENT_WEAK_PASSWORD when the length is out of bounds */
-function checkPassword(password: string): void {
-  const length = [...password].length;
-  if (length < PASSWORD_LENGTH.min || length > PASSWORD_LENGTH.max) {
-    throw new AppError('IDENT_WEAK_PASSWORD', {
-      detail: `Use ${PASSWORD_LENGTH.min} to ${PASSWORD_LENGTH.max} characters.`,
-      errors: [
-        { path: 'password', message: `must have ${PASSWORD_LENGTH.min} or more characters` },
-      ],
-    });
-  }
 }
 
 /** @throws AppError IDENT_VALIDATION for one by which no password could be verified */
@@ -108,11 +98,15 @@ export type UserService = ReturnType<typeof createUserService>;
 
 /** The use cases around user accounts; each write is one transaction with its event. */
 export function createUserService(deps: UserServiceDeps) {
-  const { knex, clock, emit, passwords } = deps;
+  const { knex, clock, emit, passwords, passwordPolicy } = deps;
+
   /** The hash to keep, once the password is found good. */
-  async function hashOf(password: string | ImportedHash): Promise<string> {
+  async function hashOf(
+    password: string | ImportedHash,
+    user: Parameters<typeof wordsOf>[0] & { tenantId: string },
+  ): Promise<string> {
     if (typeof password === 'string') {
-      checkPassword(password);
+      await passwordPolicy.check(password, { tenantId: user.tenantId, words: wordsOf(user) });
       return passwords.hash(password);
     }
     checkHash(passwords, password.hash);
@@ -125,12 +119,12 @@ export function createUserService(deps: UserServiceDeps) {
     /**
      * Creates a user in its home tenant, with a password, or the hash of one, if given.
      * @throws AppError IDENT_EMAIL_DUPLICATE and its like, IDENT_WEAK_PASSWORD,
-     *   IDENT_VALIDATION for attributes that do not fit or a hash that cannot be used
+     *   IDENT_BREACHED_PASSWORD, IDENT_VALIDATION for attributes that do not fit or a hash that cannot be used
      */
     async create(input: NewUser, password?: string | ImportedHash): Promise<Profile> {
       const fields = newUser.parse(input);
       await assertAttributes(deps, fields.tenantId, fields.attributes, 'administrator');
-      const hash = password === undefined ? undefined : await hashOf(password);
+      const hash = password === undefined ? undefined : await hashOf(password, fields);
       return knex
         .transaction((trx) => insert(deps, trx, { fields, hash, isSelfRegistered: false }))
         .catch(translateDuplicate);
@@ -148,13 +142,12 @@ export function createUserService(deps: UserServiceDeps) {
 
     /**
      * Sets a password on behalf of an administrator.
-     * @throws AppError IDENT_NOT_FOUND, IDENT_WEAK_PASSWORD
+     * @throws AppError IDENT_NOT_FOUND, IDENT_WEAK_PASSWORD, IDENT_BREACHED_PASSWORD
      */
     async setPassword(tenantId: string, userId: string, password: string): Promise<void> {
-      checkPassword(password);
       const user = await repository.findUser(knex, tenantId, userId);
       if (!user) throw new AppError('IDENT_NOT_FOUND');
-      const hash = await passwords.hash(password);
+      const hash = await hashOf(password, user);
       await knex.transaction(async (trx) => {
         const changedAt = new Date(clock.now());
         await repository.upsertPassword(trx, { userId, tenantId, hash, changedAt });
