@@ -2,6 +2,7 @@ import { sessionEvents } from './features/session/index.ts';
 import { signInEvents } from './features/sign-in/index.ts';
 import { trustedIssuerEvents } from './features/trusted-issuer/index.ts';
 import { userEvents } from './features/user/index.ts';
+import { verificationEvents } from './features/verification/index.ts';
 import type { EventType } from './kernel/events.ts';
 import { keyEvents } from './oidc/keys/events.ts';
 import { tokenExchangeEvents } from './oidc/token-exchange/events.ts';
@@ -11,6 +12,7 @@ export const EVENTS: EventType[] = [
   sessionEvents,
   signInEvents,
   userEvents,
+  verificationEvents,
   keyEvents,
   tokenExchangeEvents,
   trustedIssuerEvents,

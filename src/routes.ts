@@ -1,15 +1,21 @@
 import { authRoutes } from './features/auth/index.ts';
-import { type UserRouteDeps, userRoutes } from './features/user/index.ts';
+import { userRoutes } from './features/user/index.ts';
+import { linkingRoutes, verificationRoutes } from './features/verification/index.ts';
 import type { Route } from './kernel/http/index.ts';
 
 /** What the routes of the API are made of. */
 export interface RouteDeps {
   auth: Parameters<typeof authRoutes>[0];
-  me: UserRouteDeps;
+  users: Parameters<typeof userRoutes>[0];
+  verification: Parameters<typeof verificationRoutes>[0]['verification'];
+  tenants: Parameters<typeof verificationRoutes>[0]['tenants'];
+  linking: Parameters<typeof linkingRoutes>[0];
 }
 
 /** The API's whole URL space, below /api/v1. */
 export const apiRoutes = (deps: RouteDeps): Route[] => [
   ...authRoutes(deps.auth),
-  ...userRoutes(deps.me),
+  ...verificationRoutes(deps),
+  ...userRoutes(deps.users),
+  ...linkingRoutes(deps.linking),
 ];

@@ -63,37 +63,14 @@ type Stores = Pick<Context, 'database' | 'redis'> & { config(): Config };
 const createEmit = async (): Promise<Emit<Knex.Transaction>> =>
   (await import('../infra/outbox.ts')).createEmit(systemClock);
 
-/** The rules for new passwords. Breaches that cannot be looked up are as little a fault as elsewhere. */
-async function createPolicy(config: Config, tenants: TenantService, closers: Closers) {
-  const { createPasswordPolicy } = await import('../features/password/index.ts');
-  const { createBreaches } = await import('../infra/breaches.ts');
-  const { createStrengthMeter } = await import('../infra/passwords/strength.ts');
-  const { BREACH_RANGE_URL: rangeUrl, BREACH_FILE: file } = config;
-  const breaches = createBreaches({ rangeUrl, file, onResult() {} });
-  const strength = createStrengthMeter();
-  closers.push(
-    () => breaches.close(),
-    () => strength.close(),
-  );
-  return createPasswordPolicy({ tenants, breaches, strength });
-}
-
-function createUsers(stores: Stores, tenants: () => Promise<TenantService>, closers: Closers) {
+function createUsers(stores: Stores, closers: Closers) {
   return once(async (): Promise<UserService> => {
     const { createUserService } = await import('../features/user/index.ts');
     const { configuredCost, createPasswords } = await import('../infra/passwords/index.ts');
-    const config = stores.config();
     const { knex } = await stores.database();
-    const passwords = createPasswords({ concurrency: 1, cost: configuredCost(config) });
+    const passwords = createPasswords({ concurrency: 1, cost: configuredCost(stores.config()) });
     closers.push(() => passwords.close());
-    return createUserService({
-      knex,
-      clock: systemClock,
-      emit: await createEmit(),
-      passwords,
-      tenants: await tenants(),
-      passwordPolicy: await createPolicy(config, await tenants(), closers),
-    });
+    return createUserService({ knex, clock: systemClock, emit: await createEmit(), passwords });
   });
 }
 
@@ -235,8 +212,7 @@ export function createContext(load: () => Config = loadConfig): Context {
     return connection;
   });
   const stores: Stores = { config, database, redis };
-  const tenants = createTenants(stores);
-  const users = createUsers(stores, tenants.tenants, closers);
+  const users = createUsers(stores, closers);
   return {
     get config() {
       return config();
@@ -244,7 +220,7 @@ export function createContext(load: () => Config = loadConfig): Context {
     isVerbose,
     database,
     redis,
-    ...tenants,
+    ...createTenants(stores),
     users,
     trustedIssuers: createTrustedIssuers(stores, users),
     clients: createClients(stores),

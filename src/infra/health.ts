@@ -36,7 +36,7 @@ export interface HealthOptions {
 /** Contract, operations: what outlives each store. */
 const CRITICAL: Readonly<Record<string, readonly string[]>> = {
   postgres: ['jwks', 'discovery'],
-  redis: ['jwks', 'discovery', 'offline token verification'],
+  redis: ['jwks', 'discovery', 'offline token verification', 'requests with access tokens'],
 };
 
 const LONGEST_CACHE = 1_000;

@@ -2,23 +2,9 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { createTransport, type SendMailOptions } from 'nodemailer';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Clock } from '../kernel/clock.ts';
 import type { Secret } from '../kernel/crypto.ts';
-import { PermanentJobError, type Queues } from './queues.ts';
-import type { Sealer } from './sealing.ts';
-
-/** One mail to one person. */
-export interface Mail<Request> {
-  /**
-   * Null goes nowhere, after the same work: for answers that must not tell by
-   * their time whether somebody exists.
-   */
-  to: string | null;
-  /** What to render when it is sent: template, language and values. */
-  request: Request;
-  /** Milliseconds since the epoch; a mail that is still waiting then is of no use. */
-  expiresAt: number;
-}
+import { type Outbound, OutboundRefusedError } from './outbound.ts';
+import { createPost, DeliveryError, type Post, type PostOptions } from './post.ts';
 
 /** A mail as it is read. */
 export interface Rendered {
@@ -27,30 +13,42 @@ export interface Rendered {
   html: string;
 }
 
-export type MailResult = 'sent' | 'retried' | 'failed' | 'expired' | 'refused';
+/** Where mails go out. */
+export interface MailServer {
+  /** Names this server and the version of its settings: connections are kept under it. */
+  id: string;
+  from: string;
+  at: Secret | SmtpSettings;
+  /** Whether somebody else than the operator chose it: it is then reached if it is public. */
+  isGuarded: boolean;
+}
 
-/** Sends mails from a queue: the request that asks for one never waits for a mail server. */
-export interface Mailer<Request> {
-  /** Whether mails can be sent; asked before anything begins that needs one, and counted if not. */
-  isReady(tenantId?: string): Promise<boolean>;
-  /** Queues a mail, once per `id`. @throws when there is no server or Redis does not answer */
-  enqueue(id: string, mail: Mail<Request>): Promise<void>;
-  /** Sends what is queued, in this process. */
-  start(): void;
+export interface SmtpSettings {
+  host: string;
+  port: number;
+  /** TLS from the first byte, after STARTTLS (required), or not at all. */
+  security: 'tls' | 'starttls' | 'none';
+  user?: string | undefined;
+  password?: Secret | undefined;
+}
+
+export interface Mailer<Request> extends Post<Request> {
+  /** Sends a mail at once, by the server of a tenant. @throws DeliveryError */
+  send(to: string, mail: Rendered, tenantId?: string): Promise<void>;
   close(): void;
 }
 
-export interface MailerOptions<Request> {
-  url: Secret | undefined;
-  /** Where mails are written instead while no server is configured; development only. */
-  folder: string | null;
+export interface MailerOptions<Request>
+  extends Pick<PostOptions<Request>, 'queues' | 'sealer' | 'clock' | 'log' | 'onResult'> {
+  /** The server of a tenant, or of the platform; undefined where there is none. */
+  findServer(tenantId: string | undefined): Promise<MailServer | undefined>;
+  outbound: Pick<Outbound, 'connect'>;
+  /** The sender while no server is configured. */
   from: string;
-  queues: Pick<Queues, 'create'>;
-  sealer: Sealer;
-  clock: Clock;
-  log: Logger;
+  /** Where mails are written while no server is configured; development only. */
+  folder: string | null;
+  tenantOf(request: Request): string | undefined;
   render(request: Request): Promise<Rendered>;
-  onResult(result: MailResult): void;
 }
 
 /** Tries over about half an hour: a mail server that restarts loses nothing. */
@@ -59,33 +57,70 @@ const RETRIES = { attempts: 8, backoff: 15_000 };
 /** Milliseconds that a mail server has for each step. */
 const TIMEOUT = 15_000;
 
-/** Mails that stay in the folder of a development machine. */
-const MOST_FILES = 100;
+/** Servers that connections are kept to; each has two at most. */
+const MOST_SERVERS = 50;
 
-/** Associated data under which queued mails are sealed: they hold links and names. */
-const SEALED_AS = 'mail';
+/** Messages that stay in the folder of a development machine. */
+const MOST_FILES = 100;
 
 const address = z.email().max(254);
 
-/** What a mail server, or the way to it, reported; never the address. */
+/** What a mail server, or the way to it, reported; it may hold the address. */
 interface SendError {
   code?: string;
   responseCode?: number;
 }
 
 /** Whether the server refuses this very mail for good (RFC 5321 4.2.1), and not us or for now. */
-const isRefused = ({ code, responseCode }: SendError): boolean =>
+const isFinal = ({ code, responseCode }: SendError): boolean =>
   (code === 'EENVELOPE' || code === 'EMESSAGE') && (responseCode ?? 0) >= 500;
+
+function toDeliveryError(error: SendError): DeliveryError {
+  const { code, responseCode } = error;
+  if (error instanceof OutboundRefusedError) {
+    return new DeliveryError('the mail server is not at a public address', { isFinal: false });
+  }
+  return new DeliveryError(`mail not sent: ${responseCode ?? code ?? 'unknown'}`, {
+    isFinal: isFinal(error),
+    facts: { code, responseCode },
+  });
+}
 
 /** Takes mails to their receivers, or to a file. */
 interface Carrier {
-  carry(mail: SendMailOptions): Promise<unknown>;
+  carry(mail: SendMailOptions & Rendered & { to: { address: string } }): Promise<unknown>;
   close(): void;
 }
 
-function toServer(url: Secret): Carrier {
-  const options = {
-    url: url.reveal(),
+/** How a server is reached, as the transport wants it. */
+function place({ at }: MailServer) {
+  if (!('host' in at)) return { url: at.reveal() };
+  return {
+    host: at.host,
+    port: at.port,
+    secure: at.security === 'tls',
+    requireTLS: at.security === 'starttls',
+    ignoreTLS: at.security === 'none',
+    ...(at.user ? { auth: { user: at.user, pass: at.password?.reveal() ?? '' } } : {}),
+  };
+}
+
+type Connected = (error: Error | null, options: object) => void;
+
+/** Connections of a server that is guarded are made by the guard. */
+const guarded = (outbound: Pick<Outbound, 'connect'>) => ({
+  getSocket({ host = '', port = 0 }: { host?: string; port?: number }, callback: Connected): void {
+    outbound.connect({ host, port: Number(port) }).then(
+      (connection) => callback(null, { connection }),
+      (error: Error) => callback(error, {}),
+    );
+  },
+});
+
+function toServer(server: MailServer, outbound: Pick<Outbound, 'connect'>): Carrier {
+  const transport = createTransport({
+    ...place(server),
+    ...(server.isGuarded ? guarded(outbound) : {}),
     pool: true,
     maxConnections: 2,
     connectionTimeout: TIMEOUT,
@@ -93,75 +128,92 @@ function toServer(url: Secret): Carrier {
     socketTimeout: TIMEOUT,
     disableFileAccess: true,
     disableUrlAccess: true,
-  };
-  const transport = createTransport(options);
+  });
   return { carry: (mail) => transport.sendMail(mail), close: () => transport.close() };
 }
 
-/** Keeps mails as files, the newest only, for development without a mail server. */
+/** Keeps what was sent in development as files, the newest only. @returns the last one's name */
+export async function keepInFolder(
+  folder: string,
+  files: Record<string, string | Buffer>,
+): Promise<string> {
+  const name = `${folder}/${new Date().toISOString().replaceAll(':', '-')}`;
+  await mkdir(folder, { recursive: true });
+  for (const [ending, content] of Object.entries(files)) {
+    await writeFile(`${name}.${ending}`, content, { mode: 0o600 });
+    const kept = (await readdir(folder)).filter((file) => file.endsWith(`.${ending}`)).sort();
+    await Promise.all(kept.slice(0, -MOST_FILES).map((file) => rm(`${folder}/${file}`)));
+  }
+  return name;
+}
+
+/** For development without a mail server: the mail as it would go out, and what is in it. */
 function toFolder(folder: string, log: Logger): Carrier {
   const stream = createTransport({ streamTransport: true, buffer: true });
   return {
     async carry(mail) {
       const { message } = await stream.sendMail(mail);
-      await mkdir(folder, { recursive: true });
-      const file = `${folder}/${new Date().toISOString().replaceAll(':', '-')}.eml`;
-      await writeFile(file, message as Buffer, { mode: 0o600 });
-      const files = (await readdir(folder)).filter((name) => name.endsWith('.eml')).sort();
-      await Promise.all(files.slice(0, -MOST_FILES).map((name) => rm(`${folder}/${name}`)));
-      log.info({ file }, 'no SMTP_URL is set: mail written to a file');
+      const { subject, text, html, to } = mail;
+      const content = { at: new Date().toISOString(), to: to.address, subject, text, html };
+      const file = await keepInFolder(folder, {
+        eml: message as Buffer,
+        json: JSON.stringify(content),
+      });
+      log.info({ file }, 'no mail server is configured: mail written to a file');
     },
     close() {},
   };
 }
 
-/** @param options `url` or, in development, `folder` says where mails go; with neither, none do */
+/** The carriers of servers in use; settings that changed get one of their own. */
+function createCarriers(outbound: Pick<Outbound, 'connect'>) {
+  const carriers = new Map<string, Carrier>();
+  return {
+    find(server: MailServer): Carrier {
+      const carrier = carriers.get(server.id) ?? toServer(server, outbound);
+      // The one that was used last goes to the end.
+      carriers.delete(server.id);
+      carriers.set(server.id, carrier);
+      for (const [id, old] of carriers) {
+        if (carriers.size <= MOST_SERVERS) break;
+        old.close();
+        carriers.delete(id);
+      }
+      return carrier;
+    },
+    close() {
+      for (const carrier of carriers.values()) carrier.close();
+    },
+  };
+}
+
+/** Sends mails from a queue, each by the server of its tenant. */
 export function createMailer<Request>(options: MailerOptions<Request>): Mailer<Request> {
-  const { url, folder, from, sealer, clock, log } = options;
-  const queue = options.queues.create<{ sealed: string }>('mail', RETRIES);
-  const carrier = url ? toServer(url) : folder === null ? undefined : toFolder(folder, log);
+  const { folder, log } = options;
+  const carriers = createCarriers(options.outbound);
+  const files = folder === null ? undefined : toFolder(folder, log);
 
-  async function send(to: string, rendered: Rendered): Promise<void> {
-    if (!carrier) throw new PermanentJobError('no mail server is configured');
-    const { subject, text, html } = rendered;
-    await carrier.carry({ from, to: { name: '', address: to }, subject, text, html });
-  }
-
-  async function work(
-    { sealed }: { sealed: string },
-    { attempt, isLast }: { attempt: number; isLast: boolean },
-  ): Promise<void> {
-    const plain = sealer.open(Buffer.from(sealed, 'base64'), SEALED_AS).toString();
-    const { to, request, expiresAt } = JSON.parse(plain) as Mail<Request>;
-    if (to === null) return;
-    if (expiresAt <= clock.now()) return options.onResult('expired');
-    const rendered = await options.render(request);
+  async function send(to: string, mail: Rendered, tenantId?: string): Promise<void> {
+    const server = await options.findServer(tenantId);
+    const carrier = server ? carriers.find(server) : files;
+    if (!carrier) throw new DeliveryError('no mail server is configured', { isFinal: false });
+    const from = server?.from ?? options.from;
     try {
-      await send(to, rendered);
-      options.onResult('sent');
+      await carrier.carry({ from, to: { name: '', address: to }, ...mail });
     } catch (error) {
-      const { code, responseCode } = error as SendError;
-      const isOver = isLast || error instanceof PermanentJobError || isRefused(error as SendError);
-      log.warn({ code, responseCode, attempt, isOver }, 'mail not sent');
-      options.onResult(isOver ? 'failed' : 'retried');
-      // What a server says may repeat the address, and would be kept with the job.
-      const reason = `mail not sent: ${responseCode ?? code ?? 'unknown'}`;
-      throw isOver ? new PermanentJobError(reason) : new Error(reason);
+      throw toDeliveryError(error as SendError);
     }
   }
 
-  return {
-    async isReady() {
-      if (!carrier) options.onResult('refused');
-      return carrier !== undefined;
-    },
-    async enqueue(id, mail) {
-      if (!carrier) throw new Error('no mail server is configured: set SMTP_URL');
-      if (mail.to !== null) address.parse(mail.to);
-      const sealed = sealer.seal(JSON.stringify(mail), SEALED_AS).toString('base64');
-      await queue.add(id, { sealed });
-    },
-    start: () => queue.consume(work, { concurrency: 4 }),
-    close: () => carrier?.close(),
-  };
+  const post = createPost<Request>({
+    ...options,
+    name: 'mail',
+    retries: RETRIES,
+    address,
+    isReady: async (tenantId) =>
+      files !== undefined || (await options.findServer(tenantId)) !== undefined,
+    deliver: async ({ to, request }) =>
+      send(to, await options.render(request), options.tenantOf(request)),
+  });
+  return { ...post, send, close: carriers.close };
 }

@@ -23,8 +23,8 @@ export interface Metrics {
   readonly backchannelLogoutTotal: Counter<'result'>;
   readonly mailTotal: Counter<'result'>;
   readonly otpTotal: Counter<'namespace' | 'result'>;
+  readonly smsTotal: Counter<'result'>;
   readonly pingTotal: Counter<'result'>;
-  readonly breachCheckTotal: Counter<'result'>;
   readonly dependencyUp: Gauge<'dep'>;
   readonly hashQueueDepth: Gauge;
   readonly outboxLagSeconds: Gauge;
@@ -138,15 +138,15 @@ function createInstruments(registry: Registry, collect: () => Promise<void>) {
       labelNames: ['namespace', 'result'],
       registers,
     }),
-    pingTotal: new Counter({
-      name: 'auth_ciba_ping_total',
-      help: 'Notifications of CIBA clients by result of each try: sent, retried, failed',
+    smsTotal: new Counter({
+      name: 'auth_sms_total',
+      help: 'SMS by result of each try: sent, retried, failed, expired; refused without a provider',
       labelNames: ['result'],
       registers,
     }),
-    breachCheckTotal: new Counter({
-      name: 'auth_breach_check_total',
-      help: 'New passwords looked up among those of breaches: known, unknown, unavailable',
+    pingTotal: new Counter({
+      name: 'auth_ciba_ping_total',
+      help: 'Notifications of CIBA clients by result of each try: sent, retried, failed',
       labelNames: ['result'],
       registers,
     }),

@@ -1,5 +1,5 @@
 import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { Agent, buildConnector, fetch as undiciFetch } from 'undici';
 
@@ -34,6 +34,11 @@ export interface Outbound {
    * @throws TypeError with an OutboundRefusedError as its cause for an address that is not public
    */
   fetch(url: string | URL, init?: RequestInit): Promise<Response>;
+  /**
+   * A plain connection to a host that somebody else chose, such as a tenant's mail server.
+   * @throws OutboundRefusedError for one that is not public
+   */
+  connect(target: { host: string; port: number }): Promise<Socket>;
   close(): Promise<void>;
 }
 
@@ -153,7 +158,7 @@ export function createOutbound(
       const refuse = () =>
         callback(new OutboundRefusedError(`${hostname} is not a public address`), null);
       // Literals are not looked up, so they are checked here.
-      if (isIP(bare) !== 0 && !isPublicAddress(bare)) return refuse();
+      if (isRefused(bare)) return refuse();
       connectPublic(target, (error, socket) => {
         if (error) return callback(error, null);
         if (isPublicAddress(socket.remoteAddress ?? '')) return callback(null, socket);
@@ -162,7 +167,32 @@ export function createOutbound(
       });
     },
   });
+  /** Whether a literal address may be connected to; names are judged by what they resolve to. */
+  const isRefused = (host: string): boolean => isIP(host) !== 0 && !isPublicAddress(host);
+
   return {
+    connect: ({ host, port }) =>
+      new Promise((resolveSocket, reject) => {
+        const isFree =
+          allowed.has(host.toLowerCase()) || allowed.has(`${host.toLowerCase()}:${port}`);
+        const refused = new OutboundRefusedError(`${host} is not a public address`);
+        if (!isFree && isRefused(host)) return reject(refused);
+        const lookup = lookupBy(resolve, isFree ? () => true : isPublicAddress);
+        const socket = connect({ host, port, lookup, timeout: TIMEOUT });
+        const fail = (error: Error): void => {
+          socket.destroy();
+          reject(error);
+        };
+        socket.once('error', fail);
+        socket.once('timeout', () => fail(new Error('the connection timed out')));
+        socket.once('connect', () => {
+          if (!isFree && !isPublicAddress(socket.remoteAddress ?? '')) return fail(refused);
+          socket.removeListener('error', fail);
+          socket.removeAllListeners('timeout');
+          socket.setTimeout(0);
+          resolveSocket(socket);
+        });
+      }),
     async fetch(url, { signal, ...init } = {}) {
       const { protocol, hostname, port, username, password } = new URL(url);
       const mayGo =

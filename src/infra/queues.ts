@@ -12,12 +12,20 @@ export interface QueueOptions {
    * trace in Redis, and its id may be added again.
    */
   isRecorded?: boolean;
+  /** How long the ids of finished jobs stay, in seconds, and how many; within that none is added twice. */
+  keep?: { age: number; count: number };
 }
 
 /** What a consumer does with a job; throwing means that it is tried again. */
 export type Handler<T> = (
   data: T,
-  facts: { /** 1 for the first try. */ attempt: number; isLast: boolean },
+  facts: {
+    /** 1 for the first try. */
+    attempt: number;
+    isLast: boolean;
+    /** Empties a job that is done or given up; only its id stays. */
+    forget(): Promise<void>;
+  },
 ) => Promise<void>;
 
 /** A queue of one kind of job, in Redis. At least once: handlers are idempotent. */
@@ -145,12 +153,12 @@ export function createQueues(options: { url: string; prefix: string; log: Logger
 
   return {
     create<T extends object>(name: string, options: QueueOptions): JobQueue<T> {
-      const { attempts, backoff, isRecorded = false } = options;
+      const { attempts, backoff, isRecorded = false, keep = KEEP_DONE } = options;
       let queue: Queue | undefined;
       const job = {
         attempts,
         backoff: { type: 'exponential', delay: backoff },
-        removeOnComplete: isRecorded || KEEP_DONE,
+        removeOnComplete: isRecorded || keep,
         removeOnFail: isRecorded || KEEP_FAILED,
       };
       return {
@@ -160,9 +168,10 @@ export function createQueues(options: { url: string; prefix: string; log: Logger
           await within(ADD_TIMEOUT, added, `the queue ${name} does not answer`);
         },
         consume(handler, { concurrency = 8 } = {}) {
-          const work = async ({ data, attemptsMade }: Job): Promise<void> => {
-            const attempt = attemptsMade + 1;
-            await handler(data, { attempt, isLast: attempt >= attempts });
+          const work = async (job: Job): Promise<void> => {
+            const attempt = job.attemptsMade + 1;
+            const forget = () => job.updateData({});
+            await handler(job.data, { attempt, isLast: attempt >= attempts, forget });
           };
           startConsumer(name, work, concurrency);
         },

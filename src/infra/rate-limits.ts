@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis';
 import ipaddr from 'ipaddr.js';
+import { createBreaker } from '../kernel/breaker.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { sha256 } from '../kernel/crypto.ts';
-import type { Limiter, LimitName } from '../kernel/http/index.ts';
+import { isDependencyFailure, type Limiter, type LimitName } from '../kernel/http/index.ts';
 import { normaliseIp } from '../kernel/http/proxies.ts';
 
 /** A budget: so many hits of one key in any window of this length. */
@@ -217,19 +218,29 @@ export interface RequestBudget {
   perRoute: boolean;
 }
 
-/** The limiter of the HTTP API: counts requests by address, in the budget that a route names. */
+/**
+ * The limiter of the HTTP API: counts requests by address, in the budget that a
+ * route names. While Redis is away the common budget, which only spreads load,
+ * lets requests pass uncounted; that of sensitive routes throws, as all limits of
+ * guesses do.
+ */
 export function createRequestLimiter(
   rateLimits: Pick<RateLimits, 'hit'>,
   budgets: Readonly<Record<Exclude<LimitName, 'none'>, RequestBudget>>,
 ): Limiter {
+  const breaker = createBreaker(isDependencyFailure);
   return async ({ limit: name, operationId, clientIp }) => {
     const { limit, windowMs, perRoute } = budgets[name];
     const bucket = perRoute ? `http-${name}-${operationId}` : `http-${name}`;
-    const state = await rateLimits.hit({ bucket, key: ipBucket(clientIp), limit, windowMs });
-    return {
-      allowed: state.allowed,
-      retryAfter: state.retryAfterSeconds,
-      headers: rateLimitHeaders(state, { limit, windowMs }),
+    const count = async () => {
+      const state = await rateLimits.hit({ bucket, key: ipBucket(clientIp), limit, windowMs });
+      return {
+        allowed: state.allowed,
+        retryAfter: state.retryAfterSeconds,
+        headers: rateLimitHeaders(state, { limit, windowMs }),
+      };
     };
+    const uncounted = () => ({ allowed: true, retryAfter: 0, headers: {} });
+    return name === 'default' ? breaker(count, uncounted) : count();
   };
 }

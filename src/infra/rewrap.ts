@@ -47,10 +47,10 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
     name: `'Session:' || encode(id_hash, 'hex')`,
   },
   {
-    table: 'erasures',
-    key: 'user_id',
+    table: 'former_addresses',
+    key: 'id',
     column: 'sealed',
-    name: `'erasures:' || user_id`,
+    name: `'former_addresses:' || id`,
   },
 ];
 

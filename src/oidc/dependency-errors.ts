@@ -5,7 +5,8 @@ import { isDependencyFailure } from '../kernel/http/index.ts';
 /** Status of an answer that a retry may turn into a good one. */
 const UNAVAILABLE = 503;
 
-const isUnavailable = (error: unknown): boolean =>
+/** Whether an error says that a store is down. */
+export const isUnavailable = (error: unknown): boolean =>
   isDependencyFailure(error) || (error instanceof AppError && error.status === UNAVAILABLE);
 
 /**

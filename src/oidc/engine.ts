@@ -36,6 +36,7 @@ import { createPollPace } from './poll-pace.ts';
 import { buildProvider } from './provider.ts';
 import { type EncryptionKey, requestEncryptionKey } from './request-encryption.ts';
 import type { Restarts } from './restarts.ts';
+import { createRevocationCheck } from './revocation-check.ts';
 import { createExchangeRecorder } from './token-exchange/record.ts';
 
 export interface EngineDeps {
@@ -124,6 +125,7 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
   };
   const { algs } = keyPolicy(config);
   const pollPace = createPollPace(deps);
+  const revocationCheck = createRevocationCheck(deps.revocations, sessions);
   const host = await createEngineHost({
     algs,
     readKeys: () => readKeys(deps, algs),
@@ -157,7 +159,8 @@ export async function createEngine(deps: EngineDeps): Promise<EngineHost> {
         pollPace,
         ciba: deps.ciba,
         enqueuePing: deps.enqueuePing,
-        revocations: deps.revocations,
+        revocations: revocationCheck,
+        revokeToken: sessions.revokeToken,
         recordExchange: createExchangeRecorder(deps),
         trustedIssuers: deps.trustedIssuers,
         onReplay,

@@ -80,10 +80,9 @@ export interface ProviderDeps {
   ciba: CibaHooks;
   /** Queues a ping; see `Engine.sendPing`. */
   enqueuePing: Pings['enqueue'];
-  revocations: RevocationCheck & {
-    /** Ends one access token until it would have expired; `exp` in seconds since the epoch. */
-    revokeToken(token: { jti: string; exp: number }): Promise<void>;
-  };
+  revocations: RevocationCheck;
+  /** Ends one access token until it would have expired; `exp` in seconds since the epoch. */
+  revokeToken(token: { jti: string; exp: number }): Promise<void>;
   /** Writes the audit record of a token exchange. */
   recordExchange: TokenExchangeDeps['record'];
   trustedIssuers: TokenExchangeDeps['trustedIssuers'];
@@ -124,7 +123,7 @@ export function buildProvider(deps: ProviderDeps): Engine {
   patchGrantPayload(provider);
   patchClientScopes(provider);
   lookup.patch(provider);
-  patchAccessTokens(provider, verifier, (token) => deps.revocations.revokeToken(token));
+  patchAccessTokens(provider, verifier, deps.revokeToken);
   patchCodeConsumption(provider);
   patchRefreshGrant(provider, deps.onReplay);
   patchProofReplay(provider);

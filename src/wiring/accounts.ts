@@ -1,6 +1,5 @@
 import type { Config } from '../config.ts';
 import type { Messenger } from '../features/messaging/index.ts';
-import { createUserLifecycle } from '../features/user/index.ts';
 import type { Lookups } from '../infra/lookups.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import type { EngineHost } from '../oidc/host.ts';
@@ -8,6 +7,7 @@ import { createAuth } from './auth.ts';
 import type { Features } from './features.ts';
 import { createProofs } from './proofs.ts';
 import { createSignIn } from './sign-in.ts';
+import { createVerification } from './verification.ts';
 
 /** What accounts stand on beside the stores and features. */
 export interface AccountMeans {
@@ -28,15 +28,8 @@ export function createAccounts(
   const signIn = createSignIn(infra, features, means.deviceKeys);
   const proofs = createProofs(infra, means.lookups);
   const auth = createAuth(config, features, signIn, means.engine);
-  const lifecycle = createUserLifecycle({
-    ...features,
-    knex: infra.postgres.knex,
-    clock: infra.clock,
-    sealer: infra.sealer,
-    messenger: means.messenger,
-    onBackgroundError: (error) => infra.log.error({ err: error }, 'background work failed'),
-  });
-  return { signIn, auth, lifecycle, ...proofs };
+  const proving = createVerification(config, infra, features, means, { signIn, ...proofs });
+  return { signIn, auth, ...proofs, ...proving };
 }
 
 export type Accounts = ReturnType<typeof createAccounts>;

@@ -1,24 +1,28 @@
 import type { Config } from '../config.ts';
 import { createMessenger, type MessageRequest } from '../features/messaging/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
-import { createMailer } from '../infra/mail.ts';
+import { createMailer, type MailServer } from '../infra/mail.ts';
+import { createSmsSender } from '../infra/sms.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import {
   createMessageRenderer,
   type MessageRenderer,
   type MessageValues,
   mailTemplates,
+  smsTemplates,
   type TemplateRequest,
 } from '../pages/index.ts';
 
 const folder = (name: string): URL => new URL(`../../${name}/`, import.meta.url);
 
 /** Puts a message into somebody's name and language. */
-async function dress<T>(
+async function dress<T extends string>(
   request: MessageRequest,
-  template: T,
+  templates: readonly T[],
   { renderer, tenants }: { renderer: MessageRenderer; tenants: Pick<TenantService, 'find'> },
 ): Promise<TemplateRequest<T>> {
+  const template = templates.find((name) => name === request.template);
+  if (template === undefined) throw new Error(`there is no template ${request.template}`);
   const tenant = await tenants.find(request.tenantId);
   return {
     template,
@@ -29,41 +33,55 @@ async function dress<T>(
   };
 }
 
-/** The template of this name, if it is one of the list. */
-function pick<T extends string>(templates: readonly T[], name: string): T {
-  const found = templates.find((template) => template === name);
-  if (found === undefined) throw new Error(`there is no template ${name}`);
-  return found;
-}
-
 /** Messages to people, from queues. Outside development nothing is sent without a server. */
 export function createMessaging(
   config: Config,
   infra: Infrastructure,
   { tenants }: { tenants: Pick<TenantService, 'find'> },
 ) {
+  const { metrics } = infra;
   const renderer = createMessageRenderer({
     viewsDir: folder('views'),
     localesDir: folder('locales'),
   });
+  const inFolder = (name: string) => (config.NODE_ENV === 'development' ? `.data/${name}` : null);
+  const parts = { renderer, tenants };
+  const tenantOf = ({ tenantId }: MessageRequest) => tenantId;
+  const ownServer: MailServer | undefined = config.SMTP_URL && {
+    id: 'SMTP_URL',
+    from: config.MAIL_FROM,
+    at: config.SMTP_URL,
+    isGuarded: false,
+  };
   const mail = createMailer<MessageRequest>({
     ...infra,
-    url: config.SMTP_URL,
     from: config.MAIL_FROM,
-    folder: config.NODE_ENV === 'development' ? '.data/mail' : null,
-    render: async (request) =>
-      renderer.mail(
-        await dress(request, pick(mailTemplates, request.template), { renderer, tenants }),
-      ),
-    onResult: (result) => infra.metrics.mailTotal.inc({ result }),
+    findServer: async () => ownServer,
+    folder: inFolder('mail'),
+    tenantOf,
+    render: async (request) => renderer.mail(await dress(request, mailTemplates, parts)),
+    onResult: (result) => metrics.mailTotal.inc({ result }),
   });
-  const sms = {
-    isReady: async () => false,
-    enqueue: () => Promise.reject(new Error('no SMS provider is configured')),
-  };
+  const sms = createSmsSender<MessageRequest>({
+    ...infra,
+    findProvider: async () => undefined,
+    folder: inFolder('sms'),
+    tenantOf,
+    render: async (request) => renderer.sms(await dress(request, smsTemplates, parts)),
+    onResult: (result) => metrics.smsTotal.inc({ result }),
+  });
   return {
     messenger: createMessenger({ mail, sms }),
-    posts: { start: () => mail.start(), close: () => mail.close() },
+    posts: {
+      start() {
+        mail.start();
+        sms.start();
+      },
+      async close() {
+        mail.close();
+        await sms.close();
+      },
+    },
   };
 }
 

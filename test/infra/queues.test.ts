@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect as connectTcp, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
+import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { createQueues, PermanentJobError, type Queues } from '../../src/infra/queues.ts';
 import { becomesTrue, randomText } from '../flows/support.ts';
@@ -38,8 +39,8 @@ test('a job is worked off by another process, with what was given', async () => 
 test('a job that fails is tried again, and knows which try is its last', async () => {
   const tries: object[] = [];
   const queue = one.create<Work>('failing', options);
-  queue.consume(async (_data, facts) => {
-    tries.push(facts);
+  queue.consume(async (_data, { attempt, isLast }) => {
+    tries.push({ attempt, isLast });
     throw new Error('not yet');
   });
   await queue.add(randomText(8), { name: 'An' });
@@ -50,6 +51,32 @@ test('a job that fails is tried again, and knows which try is its last', async (
     { attempt: 3, isLast: false },
     { attempt: 4, isLast: true },
   ]);
+});
+
+test('a job that is done with leaves its id, and nothing of what was in it', async () => {
+  const redis = new Redis(testRedisUrl());
+  after(() => redis.disconnect());
+  const kept = async (name: string, id: string) => redis.hgetall(`{${prefix}queue}:${name}:${id}`);
+  for (const [name, isLost] of [
+    ['forgotten', false],
+    ['given-up', true],
+  ] as const) {
+    const tries: string[] = [];
+    const queue = one.create<Work>(name, options);
+    queue.consume(async (data, { forget }) => {
+      tries.push(data.name);
+      await forget();
+      if (isLost) throw new PermanentJobError('never');
+    });
+    const id = randomText(8);
+    await queue.add(id, { name: 'An' });
+    assert.ok(await becomesTrue(async () => 'finishedOn' in (await kept(name, id)), PATIENCE));
+    assert.equal((await kept(name, id)).data, '{}');
+    await queue.add(id, { name: 'An' });
+    await queue.add(randomText(8), { name: 'Binh' });
+    assert.ok(await becomesTrue(() => tries.includes('Binh'), PATIENCE));
+    assert.deepEqual(tries, ['An', 'Binh']);
+  }
 });
 
 test('a job that fails for good is not tried again', async () => {

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
-import { basic, bearer, postForm, refresh, signInForTokens } from '../flows/support.ts';
+import {
+  basic,
+  bearer,
+  isDeadEverywhere,
+  postForm,
+  refresh,
+  signInForTokens,
+} from '../flows/support.ts';
 import { authorizationRequest, discover } from '../helpers/openid.ts';
 import { createUserAgent, findForm } from '../helpers/user-agent.ts';
 import type { Installation } from './support.ts';
@@ -37,6 +44,8 @@ export async function ask(url: string | URL, init: RequestInit = {}): Promise<Re
 export async function prepare(installation: Installation) {
   const { url, client, people } = installation;
   const tokens = await signInForTokens(installation);
+  const revoked = await signInForTokens(installation);
+  await postForm(`${url}/revoke`, { token: revoked.accessToken }, basic(client));
   const keys = createLocalJWKSet((await ask(`${url}/jw-certs`)).json as unknown as JSONWebKeySet);
   const configuration = await discover(url, client);
   const request = await authorizationRequest(configuration, client.redirectUri);
@@ -65,6 +74,15 @@ export async function prepare(installation: Installation) {
     me: () => ask(`${url}/api/v1/me`, { headers: bearer(tokens.accessToken) }),
     userinfo: () => ask(`${url}/userinfo`, { headers: bearer(tokens.accessToken) }),
     introspect: () => postForm(`${url}/introspect`, { token: tokens.accessToken }, basic(client)),
+    /** Signs in by the JSON API. */
+    login: () =>
+      ask(`${url}/api/v1/auth/login`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ identifier: email, password }),
+      }),
+    /** Whether a token that was revoked before opens nothing. */
+    isRevokedDead: () => isDeadEverywhere(url, client, revoked.accessToken),
     refresh: () => refresh(url, client, tokens.refreshToken),
     /** Keys, metadata and offline verification need no store. */
     async assertOfflineWorks(): Promise<void> {

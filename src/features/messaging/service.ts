@@ -1,5 +1,5 @@
 import { ZodError } from 'zod';
-import type { Mailer } from '../../infra/mail.ts';
+import type { Post } from '../../infra/post.ts';
 import { AppError } from '../../kernel/errors.ts';
 import {
   type Channel,
@@ -11,7 +11,7 @@ import {
 } from './schema.ts';
 
 /** What takes messages of one channel. */
-type Post = Pick<Mailer<MessageRequest>, 'isReady' | 'enqueue'>;
+type Desk = Pick<Post<MessageRequest>, 'isReady' | 'enqueue'>;
 
 const DETAILS: Record<Channel, string> = {
   mail: 'Mails cannot be sent: no mail server is configured.',
@@ -33,7 +33,7 @@ const toRequest = (message: Message): MessageRequest => ({
 });
 
 /** @param posts where the messages of each channel go */
-export function createMessenger(posts: Record<Channel, Post>): Messenger {
+export function createMessenger(posts: Record<Channel, Desk>): Messenger {
   return {
     isReady: (channel, tenantId) => posts[channel].isReady(tenantId),
     async send(id, message) {

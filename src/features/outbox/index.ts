@@ -9,4 +9,3 @@ export {
   type OutboxLag,
   type OutboxRelay,
 } from './relay.ts';
-export { listHistory } from './repository.ts';

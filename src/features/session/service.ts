@@ -9,7 +9,6 @@ import type { Emit } from '../../kernel/events.ts';
 import { isUuid } from '../../kernel/ids.ts';
 import { createSessionEnding, type SessionEnding } from './ending.ts';
 import { sessionEvents } from './events.ts';
-import { type GivenGrant, listGrants } from './grants.ts';
 import {
   inTransaction,
   listSessions,
@@ -18,6 +17,7 @@ import {
   type SessionRecord,
   saveSession,
 } from './repository.ts';
+import { insertRevokedToken, isRevokedOnRecord } from './revocation-repository.ts';
 import type { SaveResult, Session, SessionSave, SessionStore } from './schema.ts';
 
 export interface SessionDeps {
@@ -36,8 +36,14 @@ export interface SessionDeps {
 export interface SessionService extends SessionStore, SessionEnding {
   /** Live sessions of a user of this tenant, the one used last first; at most 200. */
   list(tenantId: string, userId: string): Promise<Session[]>;
-  /** What a user allows which clients, as far as it holds now; at most 200. */
-  listGrants(userId: string): Promise<GivenGrant[]>;
+  /**
+   * Ends one access token until it would have expired; `exp` in seconds since the epoch.
+   * @throws AppError IDENT_UNAVAILABLE when the revocation set cannot be written; the token is
+   *   noted then, and calling again completes it
+   */
+  revokeToken(token: { jti: string; exp: number }): Promise<void>;
+  /** Whether Postgres knows the session, grant or token as ended: the revocation set's source. */
+  isRevokedOnRecord(ids: { sid?: string; jti?: string; grantId?: string }): Promise<boolean>;
 }
 
 /** Longest user agent that is kept, in characters. */
@@ -123,11 +129,14 @@ export function createSessionService(deps: SessionDeps): SessionService {
         : saveSession(onPool(deps.pool), record);
       return saving.catch(orEndedWithItsUser);
     },
+    async revokeToken(token) {
+      await insertRevokedToken(deps.knex, token.jti, new Date(token.exp * 1_000));
+      await deps.revocations.revokeToken(token);
+    },
+    isRevokedOnRecord: (ids) => isRevokedOnRecord(deps.knex, ids),
     async list(tenantId, userId) {
       if (!isUuid(tenantId) || !isUuid(userId)) return [];
       return listSessions(deps.knex, tenantId, userId, new Date(deps.clock.now()));
     },
-    listGrants: async (userId) =>
-      isUuid(userId) ? listGrants(deps.knex, userId, new Date(deps.clock.now())) : [],
   };
 }

@@ -4,7 +4,6 @@
  */
 
 export { trustedIssuerEvents } from './events.ts';
-export { listExternalIdentities } from './repository.ts';
 export {
   type NewTrustedIssuer,
   newTrustedIssuer,

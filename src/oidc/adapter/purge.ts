@@ -10,6 +10,7 @@ const TABLES = [
   'oidc_registration_tokens',
   'initial_access_tokens',
   'one_time_links',
+  'former_addresses',
   'known_browsers',
   'revoked_tokens',
 ] as const;
