@@ -1,6 +1,7 @@
 /** Writes the generated pages of docs/: `npm run docs`. A test fails when they have drifted. */
 import { writeFile } from 'node:fs/promises';
 import { openApiDocument } from '../src/api-document.ts';
+import { asyncApiDocument } from '../src/async-document.ts';
 import { CONFIG_DOCS } from '../src/config.ts';
 import { EVENTS } from '../src/events.ts';
 import { ERRORS } from '../src/kernel/errors.ts';
@@ -54,8 +55,10 @@ export function eventsPage(events: readonly EventType[]): string {
     'Events',
     'Each event is a CloudEvents 1.0 envelope in JSON: `type` is the name below, `source` the ' +
       'issuer, `subject` the id of what changed, with the extensions `tenantid`, `actorid`, ' +
-      '`requestid` and `traceparent`. Events are published at least once, in order per subject; a ' +
-      'change that breaks readers takes a new version of the name.',
+      '`requestid` and `traceparent`; what is not known is left out. Events are published at least ' +
+      'once, in order per subject: forget repeated ones by `id`. A change that breaks readers takes ' +
+      'a new version of the name; members may be added. `asyncapi.json` has the schemas; a running ' +
+      'service serves it at `/asyncapi.json`.',
     table(['Type', 'Says', 'Data'], rows),
   );
 }
@@ -98,6 +101,7 @@ export const documents = (): Record<string, string> => ({
   'docs/configuration.md': configurationPage(CONFIG_DOCS),
   'docs/errors.md': errorsPage(ERRORS),
   'docs/events.md': eventsPage(EVENTS),
+  'docs/asyncapi.json': jsonText(asyncApiDocument(EVENTS, EXAMPLE_ISSUER)),
   'docs/openapi.json': jsonText(openApiDocument(routes, EXAMPLE_ISSUER)),
 });
 

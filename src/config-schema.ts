@@ -37,6 +37,11 @@ function isIssuer(value: string): boolean {
   return secure && search === '' && hash === '' && pathname === '/' && !value.endsWith('/');
 }
 
+const isNatsUrl = (value: string): boolean =>
+  value
+    .split(',')
+    .every((one) => URL.canParse(one.trim()) && /^(nats|tls):$/.test(new URL(one.trim()).protocol));
+
 /** Of OAuth 2.0 Multiple Response Type Encoding Practices, all but a token alone. */
 const responseTypes = [
   'code',
@@ -274,5 +279,16 @@ export const shape = {
     )
     .default('Gatehouse <no-reply@localhost>')
     .describe('Sender of mails'),
+  NATS_URL: z
+    .string()
+    .refine(isNatsUrl, 'must be nats:// or tls:// URLs, with commas between them')
+    .transform((value) => new Secret(value))
+    .optional()
+    .describe('NATS with JetStream that events are published to; login in the first URL'),
+  RABBITMQ_URL: z
+    .url({ protocol: /^amqps?$/, error: 'must be an amqp:// or amqps:// URL' })
+    .transform((value) => new Secret(value))
+    .optional()
+    .describe('RabbitMQ that events are published to'),
   METRICS_TOKEN: secret.optional().describe('If set, /metrics asks for it as a bearer token'),
 };

@@ -46,6 +46,8 @@ const SECRETS = [
   'METRICS_TOKEN',
   'KEY_ENCRYPTION_KEY_OTHER',
   'SMTP_URL',
+  'NATS_URL',
+  'RABBITMQ_URL',
 ] as const;
 
 /** Names of ours that an operator may set beside the schema: the `_FILE` form of secrets. */

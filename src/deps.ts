@@ -1,11 +1,9 @@
 import type { Config } from './config.ts';
 import { createConsumers } from './consumers.ts';
-import type { OutboxRelay } from './features/outbox/index.ts';
 import {
   createTrustedIssuerService,
   type TrustedIssuerService,
 } from './features/trusted-issuer/index.ts';
-import { createEventQueue } from './infra/event-queue.ts';
 import type { Health } from './infra/health.ts';
 import { createLookups } from './infra/lookups.ts';
 import { loadServerSecrets } from './infra/server-secrets.ts';
@@ -19,7 +17,7 @@ import { type AccountMeans, type Accounts, createAccounts } from './wiring/accou
 import { createApiParts } from './wiring/api.ts';
 import { createCibaParts } from './wiring/ciba.ts';
 import { engineEvents } from './wiring/engine-events.ts';
-import { createRelay } from './wiring/events.ts';
+import { createEventParts, type EventParts } from './wiring/events.ts';
 import { createFeatures, type Features } from './wiring/features.ts';
 import { createProbes } from './wiring/health.ts';
 import { createMessaging, type Messaging } from './wiring/messaging.ts';
@@ -34,12 +32,11 @@ export interface Deps
     Messaging,
     Web,
     ReturnType<typeof createApiParts>,
-    ReturnType<typeof createCibaParts> {
+    ReturnType<typeof createCibaParts>,
+    EventParts {
   config: Config;
   health: Health;
   trustedIssuers: TrustedIssuerService;
-  outbox: OutboxRelay;
-  eventQueue: ReturnType<typeof createEventQueue>;
   engine: EngineHost;
   keyRotation: KeyRotation;
   close(): Promise<void>;
@@ -111,8 +108,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     onError: (error) => infra.log.error({ err: error }, 'keys could not be read'),
     wrapAdapter: overrides.wrapAdapter,
   });
-  const eventQueue = createEventQueue({ ...infra, consumers: () => consumers });
-  const outbox = createRelay(infra, [eventQueue.sink]);
+  const events = createEventParts(config, infra, () => consumers);
   const deps: Deps = {
     config,
     ...infra,
@@ -123,8 +119,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     ...web,
     ...createApiParts(config, infra, { ...features, ...accounts }, engine),
     ...cibaParts,
-    outbox,
-    eventQueue,
+    ...events,
     engine,
     keyRotation: createKeyRotation({
       ...infra,
@@ -132,10 +127,10 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
       knex: infra.postgres.knex,
       policy: keyPolicy(config),
     }),
-    health: createProbes(infra, engine, outbox),
+    health: createProbes(infra, engine, events),
     async close() {
       engine.stop();
-      await outbox.close();
+      await events.outbox.close();
       await infra.queues.close();
       await means.posts.close();
       await infra.passwords.close();

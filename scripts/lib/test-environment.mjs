@@ -1,6 +1,8 @@
-// What `npm test` and `scripts/services.mjs` both need: packages, services, browser, template.
+// What `npm test` and `scripts/services.mjs` both need: packages, services, browser, brokers,
+// template.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { findBrokers } from './brokers.mjs';
 import { findChromium } from './chromium.mjs';
 import { ROOT, run } from './common.mjs';
 import { ensureDependencies } from './dependencies.mjs';
@@ -35,7 +37,14 @@ export async function startTestEnvironment({ onStop, onKill, ending }, logger) {
     const value = await findChromium(note);
     return { text: value.path ?? `none, its tests are skipped: ${value.reason}`, value };
   });
-  const [services, chromium] = await Promise.all([starting, finding]);
+  const findingBrokers = logger.step('Brokers', async (note) => {
+    const value = await findBrokers(note);
+    const words = Object.values(value).map((one) =>
+      one.path === null ? `none, its tests are skipped: ${one.reason}` : one.path,
+    );
+    return { text: words.join('; '), value };
+  });
+  const [services, chromium, brokers] = await Promise.all([starting, finding, findingBrokers]);
   onKill(services.kill);
   onStop(services.stop);
   for (const { name, exited } of services.started) {
@@ -51,6 +60,10 @@ export async function startTestEnvironment({ onStop, onKill, ending }, logger) {
       TEST_REDIS_URL: services.redisUrl,
       CHROMIUM_PATH: chromium.path ?? undefined,
       CHROMIUM_SKIP_REASON: chromium.path === null ? chromium.reason : undefined,
+      NATS_SERVER_PATH: brokers.nats.path ?? undefined,
+      NATS_SKIP_REASON: brokers.nats.path === null ? brokers.nats.reason : undefined,
+      RABBITMQ_SERVER_PATH: brokers.rabbitmq.path ?? undefined,
+      RABBITMQ_SKIP_REASON: brokers.rabbitmq.path === null ? brokers.rabbitmq.reason : undefined,
     },
   };
 }

@@ -11,11 +11,12 @@ export interface OperationsDeps {
   health: Health;
   metrics: Metrics;
   openApi(): string;
+  asyncApi(): string;
 }
 
 type Answer = (ctx: Parameters<Middleware>[0]) => Promise<void> | void;
 
-/** What operators and probes ask: health, metrics, the API document; with the aliases in use. */
+/** What operators and probes ask: health, metrics, the documents of API and events; with the aliases in use. */
 export function operationsRoutes(deps: OperationsDeps): Middleware {
   const live: Answer = (ctx) => {
     ctx.body = deps.health.live();
@@ -34,11 +35,15 @@ export function operationsRoutes(deps: OperationsDeps): Middleware {
     ctx.set('Content-Type', deps.metrics.contentType);
     ctx.body = await deps.metrics.renderMetrics();
   };
-  const openApi: Answer = (ctx) => {
-    ctx.set('Cache-Control', 'public, max-age=300');
-    ctx.type = 'json';
-    ctx.body = deps.openApi();
-  };
+  const document =
+    (text: () => string): Answer =>
+    (ctx) => {
+      ctx.set('Cache-Control', 'public, max-age=300');
+      ctx.type = 'json';
+      ctx.body = text();
+    };
+  const openApi = document(deps.openApi);
+  const asyncApi = document(deps.asyncApi);
   const routes = new Map<string, Answer>([
     ['/health/live', live],
     ['/health/ready', ready],
@@ -47,6 +52,8 @@ export function operationsRoutes(deps: OperationsDeps): Middleware {
     ['/metrics', metrics],
     ['/openapi.json', openApi],
     ['/v1/api/identity/doc/openapi.json', openApi],
+    ['/asyncapi.json', asyncApi],
+    ['/v1/api/identity/doc/asyncapi.json', asyncApi],
   ]);
   return async (ctx, next) => {
     const answer = routes.get(ctx.path);

@@ -1,7 +1,7 @@
-import type { OutboxRelay } from '../features/outbox/index.ts';
 import { createHealth, type Health } from '../infra/health.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import type { EngineHost } from '../oidc/host.ts';
+import type { EventParts } from './events.ts';
 
 /** Milliseconds that a dependency has to answer a health check. */
 const CHECK_TIMEOUT = 1_000;
@@ -9,7 +9,7 @@ const CHECK_TIMEOUT = 1_000;
 export function createProbes(
   infra: Infrastructure,
   engine: EngineHost,
-  outbox: OutboxRelay,
+  { outbox, brokers }: EventParts,
 ): Health {
   const { metrics, postgres, redis, passwords, clock } = infra;
   const health = createHealth({
@@ -18,6 +18,7 @@ export function createProbes(
       redis: async () => {
         await redis.ping();
       },
+      ...Object.fromEntries(brokers.map((broker) => [broker.name, () => broker.ping()])),
     },
     clock,
     timeoutMs: CHECK_TIMEOUT,
