@@ -43,7 +43,7 @@ export async function up(knex: Knex): Promise<void> {
 
     CREATE FUNCTION outbox_wake() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-      IF pg_try_advisory_xact_lock(4283648) THEN PERFORM pg_notify('outbox', ''); END IF;
+      IF pg_try_advisory_xact_lock(4283650) THEN PERFORM pg_notify('outbox', ''); END IF;
       RETURN NULL;
     END $$;
     CREATE TRIGGER outbox_events_wake AFTER INSERT ON outbox_events

@@ -33,7 +33,7 @@ const toEvent = (row: EventRow): PublishedEvent => ({
 });
 
 /** Any number, the same for every process: names the lock under which events are given their order. */
-const ORDER_LOCK = 4_283_649;
+const ORDER_LOCK = 4_283_651;
 
 /**
  * Writes a batch of new events to the audit log and hands them to the sinks (a
