@@ -144,6 +144,17 @@ export const shape = {
     .max(4)
     .default(1)
     .describe('Lanes of a password hash; computed one after the other'),
+  BREACH_RANGE_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
+    .optional()
+    .describe(
+      'Range service that knows passwords from breaches, such as https://api.pwnedpasswords.com/range/; it is sent five digits of a SHA-1',
+    ),
+  BREACH_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('File of SHA-1 hashes of passwords from breaches, sorted, one in a line'),
   ACCESS_TOKEN_TTL: duration(900).describe('Access token lifetime, seconds'),
   SERVICE_TOKEN_TTL: duration(3_600).describe(
     'Access token lifetime of client_credentials, seconds',

@@ -1,9 +1,17 @@
 import type { Deps } from './deps.ts';
+import { userEvents } from './features/user/index.ts';
 import { verificationConsumers } from './features/verification/index.ts';
-import type { EventConsumer } from './kernel/events.ts';
+import { consumer, type EventConsumer } from './kernel/events.ts';
 
 /** All that follows from events inside this service; each is told of an event once or more. */
 export const createConsumers = (deps: Deps): EventConsumer[] => [
+  // For a process that died after the commit, and for sign-ins that were under way.
+  consumer('suspension', userEvents.suspended, ({ userId }) =>
+    deps.lifecycle.completeClosing(userId),
+  ),
+  consumer('erasure', userEvents.deactivated, ({ userId }) =>
+    deps.lifecycle.completeClosing(userId),
+  ),
   ...verificationConsumers({
     ...deps,
     addressDigest: (address) => deps.lookups.digest('address', address),

@@ -134,9 +134,11 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
       await infra.queues.close();
       await means.posts.close();
       await infra.passwords.close();
+      await infra.strength.close();
       infra.redis.disconnect();
       await Promise.all([
         infra.outbound.close(),
+        infra.breaches.close(),
         infra.notifications.close(),
         infra.pipeline.close(),
         infra.postgres.close(),

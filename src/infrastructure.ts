@@ -1,12 +1,14 @@
 import type { Adapter } from 'oidc-provider';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
+import { createBreaches } from './infra/breaches.ts';
 import { loadSealer } from './infra/key-encryption-key.ts';
 import { createLogger } from './infra/logger.ts';
 import { createMetrics } from './infra/metrics.ts';
 import { createNotifications, NOTIFICATION_CONNECTIONS } from './infra/notifications.ts';
 import { createOutbound, type OutboundOptions } from './infra/outbound.ts';
 import { configuredCost, createPasswords } from './infra/passwords/index.ts';
+import { createStrengthMeter } from './infra/passwords/strength.ts';
 import { createPostgres } from './infra/postgres.ts';
 import { createQueues } from './infra/queues.ts';
 import { createRedis } from './infra/redis.ts';
@@ -75,6 +77,14 @@ export async function createInfrastructure(config: Config, overrides: Overrides)
     queueLimit: config.HASH_QUEUE_LIMIT,
     cost: configuredCost(config),
   });
+  const breaches = createBreaches({
+    rangeUrl: config.BREACH_RANGE_URL,
+    file: config.BREACH_FILE,
+    onResult(result, error) {
+      metrics.breachCheckTotal.inc({ result });
+      if (error) log.warn({ err: error }, 'passwords of breaches could not be looked up');
+    },
+  });
   const outbound = createOutbound(
     [...config.OUTBOUND_ALLOWED_HOSTS, ...config.suiteHosts],
     overrides.outbound,
@@ -101,6 +111,8 @@ export async function createInfrastructure(config: Config, overrides: Overrides)
     sealer,
     revocations,
     passwords,
+    breaches,
+    strength: createStrengthMeter(),
     outbound,
     queues,
   };

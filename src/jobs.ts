@@ -27,6 +27,9 @@ export function createJobs(deps: Deps): Job[] {
           batch: 500,
         }),
     },
+    // What neither the request nor the consumer of the event completed.
+    { name: 'erasures', interval: 60_000, run: () => deps.lifecycle.sweepErasures() },
+    { name: 'unproven-accounts', interval: 600_000, run: () => deps.lifecycle.eraseExpired() },
     { name: 'expired-artefacts', interval: 30_000, run: () => deps.purgeExpired() },
   ];
 }

@@ -1,12 +1,12 @@
 import { authRoutes } from './features/auth/index.ts';
-import { userRoutes } from './features/user/index.ts';
+import { type UserRouteDeps, userRoutes } from './features/user/index.ts';
 import { linkingRoutes, verificationRoutes } from './features/verification/index.ts';
 import type { Route } from './kernel/http/index.ts';
 
 /** What the routes of the API are made of. */
 export interface RouteDeps {
   auth: Parameters<typeof authRoutes>[0];
-  users: Parameters<typeof userRoutes>[0];
+  me: UserRouteDeps;
   verification: Parameters<typeof verificationRoutes>[0]['verification'];
   tenants: Parameters<typeof verificationRoutes>[0]['tenants'];
   linking: Parameters<typeof linkingRoutes>[0];
@@ -16,6 +16,6 @@ export interface RouteDeps {
 export const apiRoutes = (deps: RouteDeps): Route[] => [
   ...authRoutes(deps.auth),
   ...verificationRoutes(deps),
-  ...userRoutes(deps.users),
+  ...userRoutes(deps.me),
   ...linkingRoutes(deps.linking),
 ];

@@ -63,14 +63,37 @@ type Stores = Pick<Context, 'database' | 'redis'> & { config(): Config };
 const createEmit = async (): Promise<Emit<Knex.Transaction>> =>
   (await import('../infra/outbox.ts')).createEmit(systemClock);
 
-function createUsers(stores: Stores, closers: Closers) {
+/** The rules for new passwords. Breaches that cannot be looked up are as little a fault as elsewhere. */
+async function createPolicy(config: Config, tenants: TenantService, closers: Closers) {
+  const { createPasswordPolicy } = await import('../features/password/index.ts');
+  const { createBreaches } = await import('../infra/breaches.ts');
+  const { createStrengthMeter } = await import('../infra/passwords/strength.ts');
+  const { BREACH_RANGE_URL: rangeUrl, BREACH_FILE: file } = config;
+  const breaches = createBreaches({ rangeUrl, file, onResult() {} });
+  const strength = createStrengthMeter();
+  closers.push(
+    () => breaches.close(),
+    () => strength.close(),
+  );
+  return createPasswordPolicy({ tenants, breaches, strength });
+}
+
+function createUsers(stores: Stores, tenants: () => Promise<TenantService>, closers: Closers) {
   return once(async (): Promise<UserService> => {
     const { createUserService } = await import('../features/user/index.ts');
     const { configuredCost, createPasswords } = await import('../infra/passwords/index.ts');
+    const config = stores.config();
     const { knex } = await stores.database();
-    const passwords = createPasswords({ concurrency: 1, cost: configuredCost(stores.config()) });
+    const passwords = createPasswords({ concurrency: 1, cost: configuredCost(config) });
     closers.push(() => passwords.close());
-    return createUserService({ knex, clock: systemClock, emit: await createEmit(), passwords });
+    return createUserService({
+      knex,
+      clock: systemClock,
+      emit: await createEmit(),
+      passwords,
+      tenants: await tenants(),
+      passwordPolicy: await createPolicy(config, await tenants(), closers),
+    });
   });
 }
 
@@ -212,7 +235,8 @@ export function createContext(load: () => Config = loadConfig): Context {
     return connection;
   });
   const stores: Stores = { config, database, redis };
-  const users = createUsers(stores, closers);
+  const tenants = createTenants(stores);
+  const users = createUsers(stores, tenants.tenants, closers);
   return {
     get config() {
       return config();
@@ -220,7 +244,7 @@ export function createContext(load: () => Config = loadConfig): Context {
     isVerbose,
     database,
     redis,
-    ...createTenants(stores),
+    ...tenants,
     users,
     trustedIssuers: createTrustedIssuers(stores, users),
     clients: createClients(stores),

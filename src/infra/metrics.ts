@@ -25,6 +25,7 @@ export interface Metrics {
   readonly otpTotal: Counter<'namespace' | 'result'>;
   readonly smsTotal: Counter<'result'>;
   readonly pingTotal: Counter<'result'>;
+  readonly breachCheckTotal: Counter<'result'>;
   readonly dependencyUp: Gauge<'dep'>;
   readonly hashQueueDepth: Gauge;
   readonly outboxLagSeconds: Gauge;
@@ -147,6 +148,12 @@ function createInstruments(registry: Registry, collect: () => Promise<void>) {
     pingTotal: new Counter({
       name: 'auth_ciba_ping_total',
       help: 'Notifications of CIBA clients by result of each try: sent, retried, failed',
+      labelNames: ['result'],
+      registers,
+    }),
+    breachCheckTotal: new Counter({
+      name: 'auth_breach_check_total',
+      help: 'New passwords looked up among those of breaches: known, unknown, unavailable',
       labelNames: ['result'],
       registers,
     }),

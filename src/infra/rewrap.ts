@@ -52,6 +52,12 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
     column: 'sealed',
     name: `'former_addresses:' || id`,
   },
+  {
+    table: 'erasures',
+    key: 'user_id',
+    column: 'sealed',
+    name: `'erasures:' || user_id`,
+  },
 ];
 
 export interface Rewrapped {

@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts';
 import type { Messenger } from '../features/messaging/index.ts';
+import { createUserLifecycle } from '../features/user/index.ts';
 import type { Lookups } from '../infra/lookups.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import type { EngineHost } from '../oidc/host.ts';
@@ -29,7 +30,15 @@ export function createAccounts(
   const proofs = createProofs(infra, means.lookups);
   const auth = createAuth(config, features, signIn, means.engine);
   const proving = createVerification(config, infra, features, means, { signIn, ...proofs });
-  return { signIn, auth, ...proofs, ...proving };
+  const lifecycle = createUserLifecycle({
+    ...features,
+    knex: infra.postgres.knex,
+    clock: infra.clock,
+    sealer: infra.sealer,
+    messenger: means.messenger,
+    onBackgroundError: (error) => infra.log.error({ err: error }, 'background work failed'),
+  });
+  return { signIn, auth, lifecycle, ...proofs, ...proving };
 }
 
 export type Accounts = ReturnType<typeof createAccounts>;

@@ -1,5 +1,8 @@
 import { openApiDocument } from '../api-document.ts';
 import type { Config } from '../config.ts';
+import { listHistory } from '../features/outbox/index.ts';
+import { listExternalIdentities } from '../features/trusted-issuer/index.ts';
+import { createDataExport } from '../features/user/index.ts';
 import { createRequestLimiter } from '../infra/rate-limits.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import { purgeExpired } from '../oidc/adapter/index.ts';
@@ -29,7 +32,14 @@ export function createApiParts(
   engine: EngineHost,
 ) {
   const dpopAlgs = () => dpopAlgorithms(engine.current().provider);
-  const routes = apiRoutes(features);
+  const { knex } = infra.postgres;
+  const exportData = createDataExport({
+    ...features,
+    clock: infra.clock,
+    listExternalIdentities: (userId) => listExternalIdentities(knex, userId),
+    listHistory: (userId, limit) => listHistory(knex, userId, limit),
+  });
+  const routes = apiRoutes({ ...features, me: { ...features, exportData } });
   let document: string | undefined;
   return {
     routes,

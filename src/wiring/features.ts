@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import { createClientService, withBuiltInClients } from '../features/client/index.ts';
 import { createLogoutDelivery } from '../features/logout-delivery/index.ts';
+import { createPasswordPolicy } from '../features/password/index.ts';
 import { createInitialAccessTokenService } from '../features/registration/index.ts';
 import { createResourceServerService } from '../features/resource-server/index.ts';
 import { createSessionService } from '../features/session/index.ts';
@@ -43,7 +44,9 @@ export function createFeatures(config: Config, infra: Infrastructure, engine: ()
   const { knex, pool } = postgres;
   const emit = createEmit(clock);
   const tenants = createTenantService({ knex, clock });
-  const users = createUserService({ knex, clock, emit, passwords });
+  const { breaches, strength } = infra;
+  const passwordPolicy = createPasswordPolicy({ tenants, breaches, strength });
+  const users = createUserService({ knex, clock, emit, passwords, passwordPolicy, tenants });
   const logouts = createLogouts(config, infra, engine);
   const sessions = createSessionService({
     knex,
@@ -80,6 +83,7 @@ export function createFeatures(config: Config, infra: Infrastructure, engine: ()
   return {
     emit,
     tenants,
+    passwordPolicy,
     users,
     sessions,
     logouts,

@@ -9,3 +9,4 @@ export {
   type OutboxLag,
   type OutboxRelay,
 } from './relay.ts';
+export { listHistory } from './repository.ts';

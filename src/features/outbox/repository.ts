@@ -237,3 +237,19 @@ export async function purge(
   );
   return rowCount ?? 0;
 }
+
+/** What is written of one subject, the newest first. */
+export async function listHistory(
+  knex: Knex,
+  subject: string,
+  limit: number,
+): Promise<{ type: string; occurredAt: Date; data: Record<string, unknown> }[]> {
+  return knex('audit_log')
+    .where({ subject })
+    .orderBy([
+      { column: 'occurred_at', order: 'desc' },
+      { column: 'id', order: 'desc' },
+    ])
+    .limit(limit)
+    .select('type', 'data', { occurredAt: 'occurred_at' });
+}

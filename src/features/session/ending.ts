@@ -46,15 +46,25 @@ export interface SessionEnding {
     how: { except?: string | undefined; reason: EndReason },
   ): Promise<number>;
   /**
+   * `endAllOf` inside the caller's transaction, for a change that must not be without it.
+   * @returns what completes it, to be called once that is committed
+   */
+  endAllWithin(
+    trx: Knex.Transaction,
+    userId: string,
+    how: { except?: string | undefined; reason: EndReason },
+  ): Promise<() => Promise<number>>;
+  /**
    * A refresh token was used twice: somebody else may hold it. Ends its session
    * and grant (RFC 9700 4.14.2). Told of one grant many times, it reports one incident.
    */
   replayDetected(token: ReplayedToken): Promise<void>;
   /**
    * Fills the revocation set again from the database, after Redis was down or
-   * lost its data. @returns how many entries were written
+   * lost its data: all of it, or what a process that died had not written of one
+   * user. @returns how many entries were written
    */
-  restoreRevocations(): Promise<number>;
+  restoreRevocations(userId?: string): Promise<number>;
 }
 
 interface EndingDeps {
@@ -179,6 +189,23 @@ async function replayDetected(deps: EndingDeps, token: ReplayedToken): Promise<v
   await deps.revocations.revoke(toEntries(ended.sessions, ended.grantIds));
 }
 
+/** Ends all of a user; see SessionEnding. */
+async function endAllWithin(
+  deps: EndingDeps,
+  trx: Knex.Transaction,
+  userId: string,
+  { except, reason }: { except?: string | undefined; reason: EndReason },
+): Promise<() => Promise<number>> {
+  const exceptId = isUuid(except) ? except : undefined;
+  const grantIds = await grantsOfUser(trx, userId, exceptId);
+  const ended = await endWithGrants(deps, trx, { userId, exceptId }, { reason, grantIds });
+  return async () => {
+    tellEnded(deps, ended);
+    await deps.revocations.revoke(toEntries(ended.sessions, ended.grantIds));
+    return ended.sessions.length;
+  };
+}
+
 /** The part of the session service that ends sessions; see SessionEnding. */
 export function createSessionEnding(deps: EndingDeps): SessionEnding {
   const { knex, revocations } = deps;
@@ -212,18 +239,13 @@ export function createSessionEnding(deps: EndingDeps): SessionEnding {
       );
       return ended.sessions.length > 0;
     },
-    async endAllOf(userId, { except, reason }) {
+    async endAllOf(userId, how) {
       if (!isUuid(userId)) return 0;
-      const exceptId = isUuid(except) ? except : undefined;
-      const ended = await knex.transaction(async (trx) => {
-        const grantIds = await grantsOfUser(trx, userId, exceptId);
-        return endWithGrants(deps, trx, { userId, exceptId }, { reason, grantIds });
-      });
-      tellEnded(deps, ended);
-      await revocations.revoke(toEntries(ended.sessions, ended.grantIds));
-      return ended.sessions.length;
+      const complete = await knex.transaction((trx) => endAllWithin(deps, trx, userId, how));
+      return complete();
     },
+    endAllWithin: (trx, userId, how) => endAllWithin(deps, trx, userId, how),
     replayDetected: (token) => replayDetected(deps, token),
-    restoreRevocations: () => restoreRevocations(deps),
+    restoreRevocations: (userId) => restoreRevocations(deps, userId),
   };
 }

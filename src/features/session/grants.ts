@@ -92,11 +92,11 @@ export async function markReplayed(
   return row;
 }
 
-/** Sessions and grants that ended after `since`, a page at a time in the order of ids. */
+/** Sessions or grants, of one user or all, that ended after `since`: a page in the order of ids. */
 export async function listEnded(
   knex: Knex,
   kind: 'sid' | 'grant',
-  page: { since: Date; after: string; limit: number },
+  page: { since: Date; after: string; limit: number; userId?: string | undefined },
 ): Promise<{ id: string; at: Date }[]> {
   const [table, column] =
     kind === 'sid' ? (['sessions', 'ended_at'] as const) : (['oidc_grants', 'revoked_at'] as const);
@@ -104,10 +104,48 @@ export async function listEnded(
     .where(column, '>', page.since)
     .whereRaw('id::text > ?', [page.after])
     .modify((query) => {
+      if (page.userId !== undefined) query.where('user_id', page.userId);
       // A logout leaves tokens alive that were made to outlive it; see service.ts.
       if (kind === 'sid') query.whereRaw(`(end_reason <> 'logout' OR NOT ${PERSISTS_LOGOUT})`);
     })
     .orderByRaw('id::text')
     .limit(page.limit)
     .select('id', { at: column });
+}
+
+/** What a user allows a client to do. */
+export interface GivenGrant {
+  clientId: string;
+  /** By what was asked: scopes of OpenID Connect, and those of each resource server. */
+  scopes: string[];
+  resources: Record<string, string[]>;
+  expiresAt: Date;
+}
+
+interface GrantPayload {
+  openid?: { scope?: string };
+  resources?: Record<string, string>;
+}
+
+const words = (scope: string | undefined): string[] => scope?.split(' ').filter(Boolean) ?? [];
+
+/** Live grants of a user, at most 200. */
+export async function listGrants(knex: Knex, userId: string, now: Date): Promise<GivenGrant[]> {
+  const rows: { client_id: string; payload: GrantPayload; expires_at: Date }[] = await knex(
+    'oidc_grants',
+  )
+    .where({ user_id: userId })
+    .whereNull('revoked_at')
+    .where('expires_at', '>', now)
+    .orderBy('id')
+    .limit(200)
+    .select('client_id', 'payload', 'expires_at');
+  return rows.map(({ client_id, payload, expires_at }) => ({
+    clientId: client_id,
+    scopes: words(payload.openid?.scope),
+    resources: Object.fromEntries(
+      Object.entries(payload.resources ?? {}).map(([audience, scope]) => [audience, words(scope)]),
+    ),
+    expiresAt: expires_at,
+  }));
 }

@@ -6,6 +6,7 @@
 export { describeDevice } from './device.ts';
 export type { ReplayedToken, SessionEnding } from './ending.ts';
 export { type EndReason, endReasons, sessionEvents } from './events.ts';
+export type { GivenGrant } from './grants.ts';
 export {
   type SaveResult,
   type Session,

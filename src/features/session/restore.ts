@@ -7,25 +7,27 @@ import { listRevokedTokens } from './revocation-repository.ts';
 /** Entries of the revocation set that are restored at a time. */
 const PAGE = 1_000;
 
-/** Fills the revocation set again from what has ended. @returns how many entries were written */
-export async function restoreRevocations({
-  knex,
-  clock,
-  revocations,
-}: {
-  knex: Knex;
-  clock: Clock;
-  revocations: Revocations;
-}): Promise<number> {
+/**
+ * Fills the revocation set again from what has ended.
+ * @param userId whose; of everybody unless given
+ * @returns how many entries were written
+ */
+export async function restoreRevocations(
+  { knex, clock, revocations }: { knex: Knex; clock: Clock; revocations: Revocations },
+  userId?: string,
+): Promise<number> {
   const life = revocations.maxTtl * 1000;
   const since = new Date(clock.now() - life);
   let total = 0;
-  for (const kind of ['sid', 'grant', 'jti'] as const) {
+  // Of single tokens it is not known whose they are.
+  const kinds =
+    userId === undefined ? (['sid', 'grant', 'jti'] as const) : (['sid', 'grant'] as const);
+  for (const kind of kinds) {
     for (let after = ''; ; ) {
       const page =
         kind === 'jti'
           ? await listRevokedTokens(knex, { now: new Date(clock.now()), after, limit: PAGE })
-          : await listEnded(knex, kind, { since, after, limit: PAGE });
+          : await listEnded(knex, kind, { since, after, limit: PAGE, userId });
       // A single token is noted with its end, what ends many with the time that it ended.
       const rest = kind === 'jti' ? 0 : life;
       await revocations.revoke(

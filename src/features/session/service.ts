@@ -9,6 +9,7 @@ import type { Emit } from '../../kernel/events.ts';
 import { isUuid } from '../../kernel/ids.ts';
 import { createSessionEnding, type SessionEnding } from './ending.ts';
 import { sessionEvents } from './events.ts';
+import { type GivenGrant, listGrants } from './grants.ts';
 import {
   inTransaction,
   listSessions,
@@ -44,6 +45,8 @@ export interface SessionService extends SessionStore, SessionEnding {
   revokeToken(token: { jti: string; exp: number }): Promise<void>;
   /** Whether Postgres knows the session, grant or token as ended: the revocation set's source. */
   isRevokedOnRecord(ids: { sid?: string; jti?: string; grantId?: string }): Promise<boolean>;
+  /** What a user allows which clients, as far as it holds now; at most 200. */
+  listGrants(userId: string): Promise<GivenGrant[]>;
 }
 
 /** Longest user agent that is kept, in characters. */
@@ -138,5 +141,7 @@ export function createSessionService(deps: SessionDeps): SessionService {
       if (!isUuid(tenantId) || !isUuid(userId)) return [];
       return listSessions(deps.knex, tenantId, userId, new Date(deps.clock.now()));
     },
+    listGrants: async (userId) =>
+      isUuid(userId) ? listGrants(deps.knex, userId, new Date(deps.clock.now())) : [],
   };
 }

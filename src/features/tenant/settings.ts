@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { attributeSchema } from './attribute-schema.ts';
 
 /**
  * What a tenant decides for itself. Only what differs from the default is
@@ -11,6 +12,16 @@ export const tenantSettings = z
       .boolean()
       .default(false)
       .describe('Whether people may make accounts for themselves'),
+    requireVerifiedEmail: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Whether people must prove the address or number they registered with before they sign in. ' +
+          'Without it, signing in tells whether a registration made an account (ASVS 6.3.8)',
+      ),
+    userAttributes: attributeSchema
+      .default({ type: 'object', properties: {} })
+      .describe('Which attributes users have: a JSON Schema without patterns and references'),
     emailCodeSignIn: z
       .boolean()
       .default(false)

@@ -4,6 +4,7 @@
  */
 
 export { trustedIssuerEvents } from './events.ts';
+export { listExternalIdentities } from './repository.ts';
 export {
   type NewTrustedIssuer,
   newTrustedIssuer,

@@ -133,6 +133,17 @@ export async function findLink(
   return row && { tenantId: row.tenant_id, userId: row.user_id };
 }
 
+/** Who a user is at other issuers. */
+export async function listExternalIdentities(
+  knex: Knex,
+  userId: string,
+): Promise<{ issuer: string; subject: string; linkedBy: string; createdAt: Date }[]> {
+  return knex('external_identities')
+    .where({ user_id: userId })
+    .orderBy('issuer')
+    .select('issuer', 'subject', { linkedBy: 'linked_by', createdAt: 'created_at' });
+}
+
 /** Inserts; a subject or user that is linked at this issuer already violates a constraint. */
 export async function insertLink(trx: Knex.Transaction, link: ExternalIdentity): Promise<void> {
   await trx('external_identities').insert({

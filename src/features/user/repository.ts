@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import type { Identifier } from './identifier.ts';
-import type { User, UserStatus } from './schema.ts';
+import type { Attributes, Profile, User, UserStatus } from './schema.ts';
 
 interface UserRow {
   id: string;
@@ -16,8 +16,11 @@ interface UserRow {
   family_name: string | null;
   locale: string | null;
   zoneinfo: string | null;
+  attributes: Attributes;
+  version: number;
   created_at: Date;
   updated_at: Date;
+  deactivated_at: Date | null;
 }
 
 export const toUser = (row: UserRow): User => ({
@@ -36,6 +39,13 @@ export const toUser = (row: UserRow): User => ({
   zoneinfo: row.zoneinfo,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
+});
+
+export const toProfile = (row: UserRow): Profile => ({
+  ...toUser(row),
+  attributes: row.attributes,
+  version: row.version,
+  deactivatedAt: row.deactivated_at,
 });
 
 export interface UserWithPassword extends User {
@@ -80,9 +90,9 @@ export async function findUser(
   knex: Knex,
   tenantId: string,
   userId: string,
-): Promise<User | undefined> {
+): Promise<Profile | undefined> {
   const row = await knex<UserRow>('users').where({ id: userId, tenant_id: tenantId }).first();
-  return row && toUser(row);
+  return row && toProfile(row);
 }
 
 export async function listUsers(
@@ -100,23 +110,23 @@ export async function listUsers(
   return rows.map(toUser);
 }
 
-/** A user of any tenant with every tenant it belongs to: what the token engine asks for. */
+/** A user of any tenant with every tenant it belongs to. */
 export async function findAccount(
   knex: Knex,
   userId: string,
-): Promise<{ user: User; tenantIds: string[] } | undefined> {
+): Promise<{ user: Profile; tenantIds: string[] } | undefined> {
   const { rows } = await knex.raw(
     `SELECT u.*, ARRAY(SELECT m.tenant_id FROM tenant_members m WHERE m.user_id = u.id ORDER BY 1) AS tenant_ids
        FROM users u WHERE u.id = ?`,
     [userId],
   );
-  return rows[0] && { user: toUser(rows[0]), tenantIds: rows[0].tenant_ids };
+  return rows[0] && { user: toProfile(rows[0]), tenantIds: rows[0].tenant_ids };
 }
 
 export async function insertUser(
   trx: Knex.Transaction,
-  user: User,
-  roles: string[],
+  user: User & { attributes: Attributes },
+  options: { roles: string[]; isSelfRegistered: boolean },
 ): Promise<void> {
   await trx('users').insert({
     id: user.id,
@@ -131,13 +141,15 @@ export async function insertUser(
     family_name: user.familyName,
     locale: user.locale,
     zoneinfo: user.zoneinfo,
+    attributes: JSON.stringify(user.attributes),
+    self_registered: options.isSelfRegistered,
     created_at: user.createdAt,
     updated_at: user.updatedAt,
   });
   await trx('tenant_members').insert({
     tenant_id: user.tenantId,
     user_id: user.id,
-    roles,
+    roles: options.roles,
     created_at: user.createdAt,
   });
 }
@@ -147,6 +159,23 @@ export async function findRoles(knex: Knex, tenantId: string, userId: string): P
     .where({ tenant_id: tenantId, user_id: userId })
     .first('roles');
   return row?.roles ?? [];
+}
+
+/** The tenants that a user belongs to, the first one first. */
+export async function listMemberships(
+  knex: Knex,
+  userId: string,
+): Promise<{ tenantId: string; tenant: string; roles: string[]; since: Date }[]> {
+  return knex('tenant_members')
+    .join('tenants', 'tenants.id', 'tenant_members.tenant_id')
+    .where({ user_id: userId })
+    .orderBy(['tenant_members.created_at', 'tenants.id'])
+    .select({
+      tenantId: 'tenants.id',
+      tenant: 'tenants.name',
+      roles: 'tenant_members.roles',
+      since: 'tenant_members.created_at',
+    });
 }
 
 /** Makes a user a member of a tenant, or changes the roles of a member. */

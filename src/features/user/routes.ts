@@ -1,45 +1,44 @@
 import { z } from 'zod';
 import { AppError } from '../../kernel/errors.ts';
-import { type Route, route } from '../../kernel/http/index.ts';
-import { type User, userStatuses } from './schema.ts';
+import { entityTag, type Route, readIfMatch, reply, route } from '../../kernel/http/index.ts';
+import { type createDataExport, dataExport } from './data-export.ts';
+import type { UserLifecycle } from './lifecycle-service.ts';
+import { me, toMe } from './me.ts';
+import { type Profile, profilePatch } from './schema.ts';
 import type { UserService } from './service.ts';
 
-/** One's own profile as the API shows it. */
-export const me = z
-  .object({
-    id: z.uuid(),
-    tenantId: z.uuid().describe('The home tenant'),
-    tenantIds: z.array(z.uuid()).describe('Every tenant that the user belongs to'),
-    actingTenantId: z.uuid().nullable().describe('The tenant that the token acts in'),
-    status: z.enum(userStatuses),
-    roles: z.array(z.string()).describe('Roles in the acting tenant'),
-    email: z.string().nullable(),
-    emailVerified: z.boolean(),
-    phone: z.string().nullable(),
-    phoneVerified: z.boolean(),
-    username: z.string().nullable(),
-    name: z.string().nullable(),
-    givenName: z.string().nullable(),
-    familyName: z.string().nullable(),
-    locale: z.string().nullable(),
-    zoneinfo: z.string().nullable(),
-    createdAt: z.iso.datetime(),
-    updatedAt: z.iso.datetime(),
-  })
-  .meta({ id: 'Me' });
+export interface UserRouteDeps {
+  users: Pick<UserService, 'findAccount' | 'findRoles' | 'update'>;
+  lifecycle: Pick<UserLifecycle, 'erase'>;
+  exportData: ReturnType<typeof createDataExport>;
+}
 
-const toMe = (
-  user: User,
-  extra: { tenantIds: string[]; actingTenantId: string | null; roles: string[] },
-): z.input<typeof me> => ({
-  ...user,
-  ...extra,
-  createdAt: user.createdAt.toISOString(),
-  updatedAt: user.updatedAt.toISOString(),
-});
+/** Seconds since the sign-in within which an account can be deleted (ASVS 7.5.1). */
+const FRESH = 900;
 
-/** Routes about the person who calls. */
-export function userRoutes(users: Pick<UserService, 'findAccount' | 'findRoles'>): Route[] {
+interface Caller {
+  userId: string;
+  tenantId: string | null;
+}
+
+function createShow(deps: UserRouteDeps) {
+  /** The profile of the caller. @throws AppError when the token outlived its user by a moment */
+  async function find({ userId }: Caller): Promise<{ user: Profile; tenantIds: string[] }> {
+    const account = await deps.users.findAccount(userId);
+    if (!account) throw new AppError('IDENT_UNAUTHENTICATED');
+    return account;
+  }
+  async function show(actor: Caller, { user, tenantIds }: { user: Profile; tenantIds: string[] }) {
+    const roles = await deps.users.findRoles(actor.tenantId ?? user.tenantId, user.id);
+    const body = toMe(user, { tenantIds, actingTenantId: actor.tenantId, roles });
+    return reply(200, body, { etag: entityTag(user.version) });
+  }
+  return { find, show };
+}
+
+/** Routes about the profile of the person who calls. */
+function profileRoutes(deps: UserRouteDeps): Route[] {
+  const { find, show } = createShow(deps);
   return [
     route({
       method: 'GET',
@@ -47,18 +46,90 @@ export function userRoutes(users: Pick<UserService, 'findAccount' | 'findRoles'>
       auth: 'user',
       limit: 'default',
       summary: 'Read your own profile',
+      description: 'The ETag names its version, for a change that must not overwrite another.',
       tags: ['Me'],
       operationId: 'getMe',
       responses: { 200: me },
       errors: [],
-      async handle({ actor }) {
-        const account = await users.findAccount(actor.userId);
-        // The token outlived its user by a moment.
-        if (!account) throw new AppError('IDENT_UNAUTHENTICATED');
-        const { user, tenantIds } = account;
-        const roles = await users.findRoles(actor.tenantId ?? user.tenantId, user.id);
-        return toMe(user, { tenantIds, actingTenantId: actor.tenantId, roles });
+      handle: async ({ actor }) => show(actor, await find(actor)),
+    }),
+    route({
+      method: 'PATCH',
+      path: '/me',
+      auth: 'user',
+      limit: 'default',
+      summary: 'Change your own profile',
+      description:
+        'What is left out stays, null empties. Addresses, numbers and what was verified are ' +
+        'changed by /me/link/email and its like.',
+      tags: ['Me'],
+      operationId: 'updateMe',
+      headers: z.object({
+        'if-match': z
+          .string()
+          .max(200)
+          .optional()
+          .describe('The ETag that was read: the change is made only if nothing changed since'),
+      }),
+      body: profilePatch.meta({ id: 'MePatch' }),
+      responses: { 200: me },
+      errors: ['IDENT_STALE_VERSION', 'IDENT_INVALID_TRANSITION', 'IDENT_NOT_FOUND'],
+      async handle({ actor, body, headers }) {
+        const { user, tenantIds } = await find(actor);
+        const expectedVersion = readIfMatch(headers['if-match'], user.version);
+        const target = { tenantId: user.tenantId, userId: user.id, expectedVersion };
+        const changed = await deps.users.update(target, body, 'self');
+        return show(actor, { user: changed, tenantIds });
       },
     }),
   ];
 }
+
+/** Routes about all that is kept of the person who calls. */
+function dataRoutes(deps: UserRouteDeps): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/me/export',
+      auth: 'user',
+      limit: 'sensitive',
+      summary: 'Get a copy of all data about you',
+      tags: ['Me'],
+      operationId: 'exportMe',
+      responses: { 200: dataExport },
+      errors: [],
+      async handle({ actor }) {
+        const copy = await deps.exportData(actor.userId, actor.tenantId);
+        if (!copy) throw new AppError('IDENT_UNAUTHENTICATED');
+        return reply(200, copy, {
+          'content-disposition': 'attachment; filename="account-data.json"',
+        });
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/me',
+      auth: 'user',
+      limit: 'sensitive',
+      summary: 'Delete your account for good',
+      description:
+        'Erases all that is kept of you; sessions and tokens end at once. A mail confirms it to ' +
+        'the address that was verified.',
+      tags: ['Me'],
+      operationId: 'deleteMe',
+      stepUp: { maxAge: FRESH },
+      responses: { 204: null },
+      errors: ['IDENT_NOT_FOUND', 'IDENT_INVALID_TRANSITION'],
+      async handle({ actor }) {
+        const { user } = await createShow(deps).find(actor);
+        await deps.lifecycle.erase({ tenantId: user.tenantId, userId: user.id });
+      },
+    }),
+  ];
+}
+
+/** Routes about the person who calls. */
+export const userRoutes = (deps: UserRouteDeps): Route[] => [
+  ...profileRoutes(deps),
+  ...dataRoutes(deps),
+];

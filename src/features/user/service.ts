@@ -1,12 +1,12 @@
 import type { Knex } from 'knex';
-import type { Clock } from '../../kernel/clock.ts';
+import type { z } from 'zod';
 import { AppError, type ErrorCode } from '../../kernel/errors.ts';
-import type { Emit } from '../../kernel/events.ts';
 import { isUuid, newId } from '../../kernel/ids.ts';
 import { userEvents } from './events.ts';
 import type { Identifier } from './identifier.ts';
+import { assertAttributes, type ChangeDeps, createProfileChanges } from './profile.ts';
 import * as repository from './repository.ts';
-import { type NewUser, newUser, type User } from './schema.ts';
+import { type NewUser, newUser, type Profile, wordsOf } from './schema.ts';
 
 /** What the user service needs of the password hasher. */
 interface PasswordHasher {
@@ -14,16 +14,19 @@ interface PasswordHasher {
   isSupported(hash: string): boolean;
 }
 
+/** Which passwords may be chosen. */
+interface PasswordPolicy {
+  check(password: string, whose: { tenantId: string; words: readonly string[] }): Promise<void>;
+}
+
 /** A password that another system has hashed; it is made again at the first sign-in. */
 export interface ImportedHash {
   hash: string;
 }
 
-export interface UserServiceDeps {
-  knex: Knex;
-  clock: Clock;
-  emit: Emit<Knex.Transaction>;
+export interface UserServiceDeps extends ChangeDeps {
   passwords: PasswordHasher;
+  passwordPolicy: PasswordPolicy;
 }
 
 const DUPLICATES: Record<string, ErrorCode> = {
@@ -39,22 +42,6 @@ export function translateDuplicate(error: unknown): never {
   throw duplicate ? new AppError(duplicate, { cause: error }) : error;
 }
 
-/** Shortest and longest password (NIST SP 800-63B-4 3.1.1.2), in code points. */
-const PASSWORD_LENGTH = { min: 8, max: 256 };
-
-/** @throws AppError IDENT_WEAK_PASSWORD when the length is out of bounds */
-function checkPassword(password: string): void {
-  const length = [...password].length;
-  if (length < PASSWORD_LENGTH.min || length > PASSWORD_LENGTH.max) {
-    throw new AppError('IDENT_WEAK_PASSWORD', {
-      detail: `Use ${PASSWORD_LENGTH.min} to ${PASSWORD_LENGTH.max} characters.`,
-      errors: [
-        { path: 'password', message: `must have ${PASSWORD_LENGTH.min} or more characters` },
-      ],
-    });
-  }
-}
-
 /** @throws AppError IDENT_VALIDATION for one by which no password could be verified */
 function checkHash(passwords: PasswordHasher, hash: string): void {
   if (passwords.isSupported(hash)) return;
@@ -62,14 +49,64 @@ function checkHash(passwords: PasswordHasher, hash: string): void {
   throw new AppError('IDENT_VALIDATION', { errors: [{ path: 'passwordHash', message }] });
 }
 
+/** A new account as it is written: with its first password, if it has one. */
+interface Creation {
+  fields: z.output<typeof newUser>;
+  hash: string | undefined;
+  isSelfRegistered: boolean;
+}
+
+/** Writes a new user with membership, password and event. */
+async function insert(
+  { clock, emit }: ChangeDeps,
+  trx: Knex.Transaction,
+  { fields, hash, isSelfRegistered }: Creation,
+): Promise<Profile> {
+  const now = new Date(clock.now());
+  const { roles, tenantId, emailVerified, status, attributes, ...given } = fields;
+  const user: Profile = {
+    id: newId(),
+    tenantId,
+    status,
+    email: given.email ?? null,
+    emailVerified,
+    phone: given.phone ?? null,
+    phoneVerified: false,
+    username: given.username ?? null,
+    name: given.name ?? null,
+    givenName: given.givenName ?? null,
+    familyName: given.familyName ?? null,
+    locale: given.locale ?? null,
+    zoneinfo: given.zoneinfo ?? null,
+    attributes,
+    version: 1,
+    createdAt: now,
+    updatedAt: now,
+    deactivatedAt: null,
+  };
+  await repository.insertUser(trx, user, { roles, isSelfRegistered });
+  if (hash) {
+    const password = { userId: user.id, tenantId, hash, changedAt: now };
+    await repository.upsertPassword(trx, password);
+  }
+  const facts = { subject: user.id, tenantId };
+  await emit(trx, userEvents.registered, facts, { userId: user.id, status });
+  return user;
+}
+
 export type UserService = ReturnType<typeof createUserService>;
 
 /** The use cases around user accounts; each write is one transaction with its event. */
-export function createUserService({ knex, clock, emit, passwords }: UserServiceDeps) {
+export function createUserService(deps: UserServiceDeps) {
+  const { knex, clock, emit, passwords, passwordPolicy } = deps;
+
   /** The hash to keep, once the password is found good. */
-  async function hashOf(password: string | ImportedHash): Promise<string> {
+  async function hashOf(
+    password: string | ImportedHash,
+    user: Parameters<typeof wordsOf>[0] & { tenantId: string },
+  ): Promise<string> {
     if (typeof password === 'string') {
-      checkPassword(password);
+      await passwordPolicy.check(password, { tenantId: user.tenantId, words: wordsOf(user) });
       return passwords.hash(password);
     }
     checkHash(passwords, password.hash);
@@ -77,63 +114,40 @@ export function createUserService({ knex, clock, emit, passwords }: UserServiceD
   }
 
   return {
+    ...createProfileChanges(deps),
+
     /**
      * Creates a user in its home tenant, with a password, or the hash of one, if given.
      * @throws AppError IDENT_EMAIL_DUPLICATE and its like, IDENT_WEAK_PASSWORD,
-     *   IDENT_VALIDATION for a hash that cannot be used
+     *   IDENT_BREACHED_PASSWORD, IDENT_VALIDATION for attributes that do not fit or a hash that cannot be used
      */
-    async create(input: NewUser, password?: string | ImportedHash): Promise<User> {
-      const { roles, emailVerified, ...fields } = newUser.parse(input);
-      const hash = password === undefined ? undefined : await hashOf(password);
-      const now = new Date(clock.now());
-      const user: User = {
-        id: newId(),
-        tenantId: fields.tenantId,
-        status: fields.status,
-        email: fields.email ?? null,
-        emailVerified,
-        phone: fields.phone ?? null,
-        phoneVerified: false,
-        username: fields.username ?? null,
-        name: fields.name ?? null,
-        givenName: fields.givenName ?? null,
-        familyName: fields.familyName ?? null,
-        locale: fields.locale ?? null,
-        zoneinfo: fields.zoneinfo ?? null,
-        createdAt: now,
-        updatedAt: now,
-      };
-      await knex
-        .transaction(async (trx) => {
-          await repository.insertUser(trx, user, roles);
-          if (hash) {
-            await repository.upsertPassword(trx, {
-              userId: user.id,
-              tenantId: user.tenantId,
-              hash,
-              changedAt: now,
-            });
-          }
-          await emit(
-            trx,
-            userEvents.registered,
-            { subject: user.id, tenantId: user.tenantId },
-            { userId: user.id, status: user.status },
-          );
-        })
+    async create(input: NewUser, password?: string | ImportedHash): Promise<Profile> {
+      const fields = newUser.parse(input);
+      await assertAttributes(deps, fields.tenantId, fields.attributes, 'administrator');
+      const hash = password === undefined ? undefined : await hashOf(password, fields);
+      return knex
+        .transaction((trx) => insert(deps, trx, { fields, hash, isSelfRegistered: false }))
         .catch(translateDuplicate);
-      return user;
     },
 
     /**
+     * Creates, in the caller's transaction, the account of a person who registers;
+     * attributes and password were checked.
+     * @throws AppError IDENT_EMAIL_DUPLICATE and its like; the transaction is void then
+     */
+    register: (trx: Knex.Transaction, input: NewUser, hash: string): Promise<Profile> =>
+      insert(deps, trx, { fields: newUser.parse(input), hash, isSelfRegistered: true }).catch(
+        translateDuplicate,
+      ),
+
+    /**
      * Sets a password on behalf of an administrator.
-     * @throws AppError IDENT_NOT_FOUND, IDENT_WEAK_PASSWORD
+     * @throws AppError IDENT_NOT_FOUND, IDENT_WEAK_PASSWORD, IDENT_BREACHED_PASSWORD
      */
     async setPassword(tenantId: string, userId: string, password: string): Promise<void> {
-      checkPassword(password);
       const user = await repository.findUser(knex, tenantId, userId);
       if (!user) throw new AppError('IDENT_NOT_FOUND');
-      const hash = await passwords.hash(password);
+      const hash = await hashOf(password, user);
       await knex.transaction(async (trx) => {
         const changedAt = new Date(clock.now());
         await repository.upsertPassword(trx, { userId, tenantId, hash, changedAt });
@@ -177,6 +191,7 @@ export function createUserService({ knex, clock, emit, passwords }: UserServiceD
     /** For the token engine: any tenant, with memberships. */
     findAccount: async (userId: string) =>
       isUuid(userId) ? repository.findAccount(knex, userId) : undefined,
+    listMemberships: (userId: string) => repository.listMemberships(knex, userId),
     findRoles: (tenantId: string, userId: string) => repository.findRoles(knex, tenantId, userId),
   };
 }

@@ -4,6 +4,7 @@ export { type ApiOptions, createApi, type Limiter, type LimitOutcome } from './a
 export { type Challenge, ChallengeError, invalidToken, stepUpRequired } from './challenge.ts';
 export { type Credentials, headerValues, readCredentials } from './credentials.ts';
 export { isDependencyFailure } from './dependency-failure.ts';
+export { entityTag, readIfMatch } from './entity-tag.ts';
 export { checkHost } from './host-check.ts';
 export { readBytes } from './json-body.ts';
 export { lintRoutes } from './lint.ts';
