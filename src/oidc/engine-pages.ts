@@ -88,6 +88,7 @@ async function renderSignedOut(deps: EnginePageDeps, ctx: KoaContextWithOIDC): P
       returnUrl:
         typeof client?.metadata.client_uri === 'string' ? client.metadata.client_uri : null,
       signInUrl: '/',
+      everywhereUrl: '/logout/everywhere',
     },
     await pageContext(deps, ctx),
   );

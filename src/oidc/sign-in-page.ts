@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import { AppError } from '../kernel/errors.ts';
+import type { PageModels } from '../pages/index.ts';
 import type { PageRenderer } from '../web/page-renderer.ts';
 import type { Step } from './step.ts';
 
@@ -39,7 +40,12 @@ export async function showSignIn(
   ctx: Context,
   pages: PageRenderer,
   step: Step,
-  typed: { identifier: string; organisation?: string; failure?: SignInFailure },
+  typed: {
+    identifier: string;
+    organisation?: string;
+    failure?: SignInFailure;
+    ways: PageModels['sign-in']['ways'];
+  },
 ): Promise<void> {
   const { interaction, client, csrfToken } = step;
   const base = `/interaction/${interaction.uid}`;
@@ -56,6 +62,7 @@ export async function showSignIn(
       showOrganisation: step.tenantId === null,
       error: typed.failure?.error ?? null,
       fieldErrors: typed.failure?.fieldErrors ?? {},
+      ways: typed.ways,
     },
     { ...step.page, ...(typed.failure ? { status: typed.failure.status } : {}) },
   );

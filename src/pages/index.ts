@@ -1,3 +1,4 @@
+export type { AccountPageModels, FormError } from './account-models.ts';
 export { type Asset, assetPath, assets } from './assets.ts';
 export { brandStylesheet } from './brand-colour.ts';
 export { webUrl } from './html.ts';
@@ -13,16 +14,22 @@ export {
   type TemplateRequest,
 } from './mails.ts';
 export {
+  accountEndOnward,
+  codeErrors,
   deviceErrors,
   docsLabels,
   type ErrorKind,
   errorKinds,
   errorMessageIds,
+  identifierFieldErrors,
   knownScopes,
   onwardLabels,
+  passwordErrors,
   scopeLine,
   signInErrors,
   signInFieldErrors,
+  signUpErrors,
+  stepErrors,
 } from './message-ids.ts';
 export { createPages } from './pages.ts';
 export type {

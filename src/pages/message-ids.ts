@@ -42,6 +42,52 @@ export const signInFieldErrors = [
   'sign-in.field.password-too-long',
 ] as const;
 
+/** What can be wrong with any form about an account. Two take `minutes`. */
+export const stepErrors = [
+  'sign-in.error.rate-limited',
+  'sign-in.error.locked',
+  'sign-in.error.busy',
+  'step.error.unavailable',
+] as const;
+
+/** What else can be wrong with signing up. */
+export const signUpErrors = ['sign-up.error.closed'] as const;
+
+/** What can be wrong with an identifier that a person gives. */
+export const identifierFieldErrors = [
+  'sign-up.field.email',
+  'sign-up.field.phone',
+  'sign-up.field.username',
+  'sign-up.field.identifier',
+  'sign-up.field.taken',
+  'sign-up.field.name',
+] as const;
+
+/** What can be wrong with a code from a message. `wait` takes `seconds`. */
+export const codeErrors = [
+  'code.error.required',
+  'code.error.wrong',
+  'code.error.wait',
+  'code.error.not-yet',
+] as const;
+
+/** What can be wrong with a new password. `short` takes `min`. */
+export const passwordErrors = [
+  'password.error.required',
+  'password.error.short',
+  'password.error.long',
+  'password.error.easy',
+  'password.error.breached',
+  'password.error.personal',
+] as const;
+
+/** Labels for the way on from where something about an account has ended. */
+export const accountEndOnward = [
+  'account-end.onward.sign-in',
+  'account-end.onward.continue',
+  'account-end.onward.home',
+] as const;
+
 /** What can be wrong with a code that was typed. `too-many` takes `minutes`. */
 export const deviceErrors = [
   'device.error.required',

@@ -4,7 +4,15 @@ import { fontName } from './assets.ts';
 import { clip, escapeHtml, exactAttribute, initial, linkUrl, webUrl } from './html.ts';
 import { locales } from './locale.ts';
 import { folderUrl, loadMessages, type Messages } from './messages.ts';
-import type { Frame, MessageValues, PageModels, PageName, Pages, PagesOptions } from './types.ts';
+import type {
+  Frame,
+  Locale,
+  MessageValues,
+  PageModels,
+  PageName,
+  Pages,
+  PagesOptions,
+} from './types.ts';
 
 // Longer titles are cut by every browser, and by screen readers' patience.
 const MAX_TITLE = 70;
@@ -45,6 +53,7 @@ function context<P extends PageName>(
     // Ids that arrive with the data: a wrong one must not break the page that reports a problem.
     textOr: (id: string, values: MessageValues | undefined, fallback: string) =>
       textOr(messages, frame, id, values, fallback),
+    anyOf: (things: string[]) => anyOf(locale, things),
     title: (text: string, failed = false) => documentTitle(messages, frame, text, failed),
     asset: (name: string) => `/assets/${name}?v=${version}`,
     font: (name: string) => `/assets/${fontName(name)}`,
@@ -55,6 +64,16 @@ function context<P extends PageName>(
     initial,
   };
 }
+
+/** Several things of which one is meant, as a label: capital first. */
+function anyOf(locale: Locale, things: string[]): string {
+  // British, without a comma before "or".
+  const format = new Intl.ListFormat(locale === 'en' ? 'en-GB' : locale, { type: 'disjunction' });
+  const [first = '', ...rest] = things;
+  return format.format([first, ...rest.map((thing) => lowerFirst(thing))]);
+}
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 function textOr(
   messages: Messages,

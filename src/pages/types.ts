@@ -1,3 +1,5 @@
+import type { AccountPageModels } from './account-models.ts';
+
 /** Languages the hosted pages speak. */
 export type Locale = 'en' | 'vi';
 
@@ -37,6 +39,7 @@ export interface LandingModel {
   signedIn: Account | null;
   issuer: string;
   discoveryUrl: string;
+  everywhereUrl: string;
   docsLinks: { href: string; labelId: string }[];
   demoUrl: string | null;
 }
@@ -54,6 +57,15 @@ export interface SignInModel {
   error: { id: string; values?: MessageValues } | null;
   /** Message ids, `sign-in.field.*`. */
   fieldErrors: { identifier?: string; password?: string };
+  /** Ways beside the password, where there are any. */
+  ways: {
+    emailCode: string | null;
+    smsCode: string | null;
+    forgot: string | null;
+    signUp: string | null;
+    /** Other accounts that this browser is signed in to. */
+    accounts: string | null;
+  };
 }
 
 export interface ConsentModel {
@@ -152,6 +164,7 @@ export interface SignedOutModel {
   clientName: string | null;
   returnUrl: string | null;
   signInUrl: string;
+  everywhereUrl: string;
 }
 
 export interface ErrorModel {
@@ -168,7 +181,7 @@ export interface NotFoundModel {
 }
 
 /** Every hosted page and the data it needs. */
-export interface PageModels {
+export interface PageModels extends AccountPageModels {
   landing: LandingModel;
   'sign-in': SignInModel;
   consent: ConsentModel;

@@ -25,6 +25,7 @@ export function landingRoutes(deps: {
         signedIn: account ? describeUser(account.user) : null,
         issuer: ISSUER,
         discoveryUrl: `${ISSUER}/.well-known/openid-configuration`,
+        everywhereUrl: '/logout/everywhere',
         docsLinks: [{ href: '/openapi.json', labelId: 'landing.docs.api' }],
         demoUrl: deps.config.DEMO_URL ?? null,
       },

@@ -14,6 +14,7 @@ import {
   scopeLine,
   signInErrors,
 } from '../../src/pages/index.ts';
+import { accountScenes } from './account-fixtures.ts';
 
 /** A page with its data, as a person could meet it. */
 export interface Scene {
@@ -70,6 +71,7 @@ export const signIn: PageModels['sign-in'] = {
   showOrganisation: true,
   error: null,
   fieldErrors: {},
+  ways: { emailCode: null, smsCode: null, forgot: null, signUp: null, accounts: null },
 };
 
 export const logout: PageModels['logout'] = {
@@ -135,9 +137,12 @@ export const landing: PageModels['landing'] = {
   signedIn: null,
   issuer: 'https://id.example.org',
   discoveryUrl: 'https://id.example.org/.well-known/openid-configuration',
+  everywhereUrl: '/logout/everywhere',
   docsLinks: docsLabels.map((labelId) => ({ href: '/docs', labelId })),
   demoUrl: '/demo',
 };
+
+export type MakeScene = typeof scene;
 
 function scene<P extends PageName>(
   name: string,
@@ -284,6 +289,10 @@ export const scenes: readonly Scene[] = [
   scene('landing-signed-in', 'landing', { ...landing, signedIn: account, demoUrl: null }),
   scene('landing-bare', 'landing', { ...landing, docsLinks: [], demoUrl: null }),
   scene('sign-in', 'sign-in', signIn),
+  scene('sign-in-ways', 'sign-in', {
+    ...signIn,
+    ways: { emailCode: '/e', smsCode: '/s', forgot: '/f', signUp: '/r', accounts: '/a' },
+  }),
   scene('sign-in-tenant', 'sign-in', { ...signIn, showOrganisation: false }, tenant),
   scene('sign-in-long', 'sign-in', { ...signIn, clientName: longName }, tenant),
   scene('sign-in-no-client', 'sign-in', { ...signIn, clientName: null, cancelAction: null }),
@@ -316,8 +325,15 @@ export const scenes: readonly Scene[] = [
     clientName: 'Acme Calendar',
     returnUrl: 'https://calendar.acme.example/',
     signInUrl: '/',
+    everywhereUrl: '/logout/everywhere',
   }),
-  scene('signed-out-plain', 'signed-out', { clientName: null, returnUrl: null, signInUrl: '/' }),
+  scene('signed-out-plain', 'signed-out', {
+    clientName: null,
+    returnUrl: null,
+    signInUrl: '/',
+    everywhereUrl: '/logout/everywhere',
+  }),
+  ...accountScenes(scene),
   ...deviceScenes(),
   ...approveScenes(),
   ...errorScenes(),

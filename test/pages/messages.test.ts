@@ -3,16 +3,22 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { IntlMessageFormat } from 'intl-messageformat';
 import {
+  accountEndOnward,
+  codeErrors,
   deviceErrors,
   docsLabels,
   errorKinds,
   errorMessageIds,
+  identifierFieldErrors,
   knownScopes,
   type Locale,
   onwardLabels,
+  passwordErrors,
   scopeLine,
   signInErrors,
   signInFieldErrors,
+  signUpErrors,
+  stepErrors,
 } from '../../src/pages/index.ts';
 import { pages } from './fixtures.ts';
 
@@ -56,6 +62,12 @@ const dynamic = [
   ...deviceErrors,
   ...signInErrors,
   ...signInFieldErrors,
+  ...stepErrors,
+  ...signUpErrors,
+  ...identifierFieldErrors,
+  ...codeErrors,
+  ...passwordErrors,
+  ...accountEndOnward,
   ...docsLabels,
   ...pages.locales.map((locale) => `language.${locale}`),
 ];

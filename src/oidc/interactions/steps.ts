@@ -28,6 +28,13 @@ export function seeOther(ctx: Context, location: string): void {
   ctx.redirect(location);
 }
 
+/** The address of a page within the interaction. */
+export const pathOf = (step: Step, page?: string): string =>
+  `/interaction/${step.interaction.uid}${page ? `/${page}` : ''}`;
+
+/** Whether the person has still to say who they are; else that is settled, and consent is due. */
+export const isSignIn = (step: Step): boolean => step.interaction.prompt.name !== 'consent';
+
 /** Back to the step that is due. */
 export const backToStep = (ctx: Context): void => seeOther(ctx, `/interaction/${ctx.params.uid}`);
 
@@ -71,10 +78,17 @@ export function createSteps(deps: StepDeps) {
       return { step, form };
     },
 
-    /** Hands a result to the engine, which decides what is next. */
-    async finish(ctx: Context, result: InteractionResults): Promise<void> {
+    /**
+     * Hands a result to the engine, which decides what is next.
+     * @param options `isFresh` drops what earlier steps of the request have proved
+     */
+    async finish(
+      ctx: Context,
+      result: InteractionResults,
+      options: { isFresh?: boolean } = {},
+    ): Promise<void> {
       const returnTo = await deps.engine().interactionResult(ctx.req, ctx.res, result, {
-        mergeWithLastSubmission: true,
+        mergeWithLastSubmission: !options.isFresh,
       });
       seeOther(ctx, returnTo);
     },

@@ -1,0 +1,41 @@
+import type { Redis } from 'ioredis';
+
+/** Seconds that a journey is remembered: as long as its interaction waits. */
+const LIFETIME = 3_600;
+
+/** What a person has begun within one sign-in, beside typing a password. */
+export interface Journey {
+  /** Another account is signed in to; the session in use is kept. */
+  isAnother?: boolean;
+}
+
+/**
+ * Remembers what was begun on the pages of one interaction, so that each page
+ * can be asked for again and none needs an address with somebody's name in it.
+ * Nothing in it says who somebody is.
+ */
+export interface Journeys {
+  find(uid: string): Promise<Journey>;
+  /** Adds to what is remembered; members that are undefined are forgotten. */
+  note(uid: string, change: Partial<Journey>): Promise<void>;
+  end(uid: string): Promise<void>;
+}
+
+const key = (uid: string): string => `journey:${uid}`;
+
+export function createJourneys(redis: Redis): Journeys {
+  async function find(uid: string): Promise<Journey> {
+    const text = await redis.get(key(uid));
+    return text ? (JSON.parse(text) as Journey) : {};
+  }
+  return {
+    find,
+    async note(uid, change) {
+      const text = JSON.stringify({ ...(await find(uid)), ...change });
+      await redis.set(key(uid), text, 'EX', LIFETIME);
+    },
+    async end(uid) {
+      await redis.del(key(uid));
+    },
+  };
+}
