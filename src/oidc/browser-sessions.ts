@@ -86,7 +86,7 @@ export function createBrowserSessions(deps: BrowserSessionDeps) {
   /** Puts a session into the engine's cookie, or none, and has the interaction go on with it. */
   async function use(ctx: Context, interaction: Interaction, session?: Session): Promise<void> {
     const cookie = deps.engine().cookieName('session');
-    ctx.cookies.set(cookie, session ? session.id : null, { ...shared, signed: true });
+    ctx.cookies.set(cookie, session ? session.jti : null, { ...shared, signed: true });
     // The engine resumes an interaction with the session that it began with and no other.
     const { accountId, uid, acr, amr } = (session ?? {}) as Session & {
       acr?: string;
@@ -97,7 +97,7 @@ export function createBrowserSessions(deps: BrowserSessionDeps) {
         ? {
             accountId,
             uid,
-            cookie: session.id,
+            cookie: session.jti,
             ...(acr ? { acr } : {}),
             ...(amr ? { amr } : {}),
           }
@@ -111,9 +111,9 @@ export function createBrowserSessions(deps: BrowserSessionDeps) {
     /** Goes on with another session; the one in use until now waits. */
     async switchTo(ctx: Context, interaction: Interaction, session?: Session): Promise<void> {
       const current = await deps.engine().Session.get(ctx as never);
-      if (session && current.id === session.id) return;
-      const waiting = readWaiting(ctx).filter((id) => id !== session?.id);
-      writeWaiting(ctx, current.accountId ? [current.id, ...waiting] : waiting);
+      if (session && current.jti === session.jti) return;
+      const waiting = readWaiting(ctx).filter((id) => id !== session?.jti);
+      writeWaiting(ctx, current.accountId ? [current.jti, ...waiting] : waiting);
       await use(ctx, interaction, session);
     },
 
@@ -130,7 +130,7 @@ export function createBrowserSessions(deps: BrowserSessionDeps) {
       else
         writeWaiting(
           ctx,
-          readWaiting(ctx).filter((id) => id !== session.id),
+          readWaiting(ctx).filter((id) => id !== session.jti),
         );
     },
 

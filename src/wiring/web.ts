@@ -1,7 +1,10 @@
 import type { Config } from '../config.ts';
 import { loadServerSecrets } from '../infra/server-secrets.ts';
 import type { Infrastructure } from '../infrastructure.ts';
+import { createBrowserSessions } from '../oidc/browser-sessions.ts';
+import { createFindAccount } from '../oidc/engine.ts';
 import type { EngineHost } from '../oidc/host.ts';
+import { createJourneys } from '../oidc/interactions/journeys.ts';
 import { createRestarts } from '../oidc/restarts.ts';
 import { createPages } from '../pages/index.ts';
 import { assetVersion } from '../web/assets.ts';
@@ -36,7 +39,18 @@ export async function createWeb(
   });
   const errorPages = createErrorPages({ pages, findRestart: restarts.find });
   const deviceCookies = createDeviceCookies(config.ISSUER.startsWith('https:'));
-  return { dpopSecret, csrf, restarts, pages, errorPages, deviceCookies };
+  const journeys = createJourneys(infra.redis);
+  const browserSessions = createBrowserSessions({
+    sealer: infra.sealer,
+    sessions: features.sessions,
+    config,
+    engine: () => engine().current().provider,
+    findAccount: createFindAccount(features.users),
+  });
+  return {
+    ...{ dpopSecret, csrf, restarts, pages, errorPages, deviceCookies },
+    ...{ journeys, browserSessions },
+  };
 }
 
 export type Web = Awaited<ReturnType<typeof createWeb>>;

@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import type { SignedIn } from '../../features/sign-in/index.ts';
+import type { DeviceCookies } from '../../web/device-cookies.ts';
 import type { BrowserSessions } from '../browser-sessions.ts';
 import type { Step } from '../step.ts';
 import type { Journeys } from './journeys.ts';
@@ -8,6 +9,7 @@ import type { Steps } from './steps.ts';
 export interface CompletionDeps {
   browserSessions: BrowserSessions;
   journeys: Journeys;
+  deviceCookies: DeviceCookies;
 }
 
 /** Ends a sign-in: the one way in which any step says who somebody is. */
@@ -30,6 +32,7 @@ export function createCompletion(deps: CompletionDeps, steps: Steps) {
 
   return async function complete(ctx: Context, step: Step, signedIn: SignedIn): Promise<void> {
     const { user, amr, acr, authTime } = signedIn;
+    deps.deviceCookies.write(ctx, signedIn);
     await settleSession(ctx, step, user.id);
     await deps.journeys.end(step.interaction.uid);
     await steps.finish(ctx, {

@@ -1,11 +1,19 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { requestFacts } from '../../kernel/http/index.ts';
+import { type AccountsDeps, createAccountsStep } from './accounts.ts';
+import { type CompletionDeps, createCompletion } from './completion.ts';
 import { type ConsentDeps, createConsentStep, DENIED } from './consent.ts';
 import { createSignInStep, type SignInStepDeps } from './sign-in.ts';
-import { createSteps, type StepDeps } from './steps.ts';
+import { createSteps, isSignIn, type StepDeps } from './steps.ts';
 
-export type InteractionDeps = StepDeps & ConsentDeps & SignInStepDeps;
+const BASE = '/interaction/:uid';
+
+export type InteractionDeps = StepDeps &
+  CompletionDeps &
+  ConsentDeps &
+  AccountsDeps &
+  SignInStepDeps;
 
 /**
  * The steps of a sign-in under /interaction/:uid. The engine decides which step
@@ -14,13 +22,15 @@ export type InteractionDeps = StepDeps & ConsentDeps & SignInStepDeps;
  */
 export function createInteractions(deps: InteractionDeps): Router {
   const steps = createSteps(deps);
+  const complete = createCompletion(deps, steps);
   const consent = createConsentStep(deps, steps);
-  const signIn = createSignInStep(deps, steps);
+  const accounts = createAccountsStep(deps, steps);
+  const signIn = createSignInStep(deps, steps, complete, accounts);
 
   async function show(ctx: Context): Promise<void> {
     const step = await steps.load(ctx);
-    if (step.interaction.prompt.name === 'consent') await consent.show(ctx, step);
-    else await signIn.show(ctx, step);
+    if (isSignIn(step)) await signIn.begin(ctx, step);
+    else await consent.show(ctx, step);
   }
 
   async function abort(ctx: Context): Promise<void> {
@@ -30,11 +40,16 @@ export function createInteractions(deps: InteractionDeps): Router {
 
   return new Router({ strict: true, sensitive: true })
     .use((ctx, next) => {
-      requestFacts(ctx.req).route = '/interaction/:uid';
+      requestFacts(ctx.req).route = BASE;
       return next();
     })
-    .get('/interaction/:uid', show)
-    .post('/interaction/:uid/sign-in', signIn.submit)
-    .post('/interaction/:uid/consent', consent.submit)
-    .post('/interaction/:uid/abort', abort);
+    .get(BASE, show)
+    .get(`${BASE}/sign-in`, signIn.show)
+    .post(`${BASE}/sign-in`, signIn.submit)
+    .get(`${BASE}/accounts`, accounts.show)
+    .post(`${BASE}/accounts`, accounts.choose)
+    .post(`${BASE}/accounts/forget`, accounts.forget)
+    .post(`${BASE}/accounts/another`, accounts.another)
+    .post(`${BASE}/consent`, consent.submit)
+    .post(`${BASE}/abort`, abort);
 }

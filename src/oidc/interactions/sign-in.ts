@@ -1,11 +1,14 @@
 import type { Context } from 'koa';
-import type { SignInService } from '../../features/sign-in/index.ts';
+import type { SignedIn, SignInService } from '../../features/sign-in/index.ts';
 import { currentRequest } from '../../kernel/current-request.ts';
 import type { DeviceCookies } from '../../web/device-cookies.ts';
 import type { PageRenderer } from '../../web/page-renderer.ts';
+import type { BrowserSession } from '../browser-sessions.ts';
 import { type SignInFailure, showSignIn, toSignInFailure } from '../sign-in-page.ts';
 import type { Step } from '../step.ts';
-import { backToStep, type Steps, text } from './steps.ts';
+import type { createAccountsStep } from './accounts.ts';
+import type { Complete } from './completion.ts';
+import { backToStep, isSignIn, pathOf, type Steps, text } from './steps.ts';
 
 export interface SignInStepDeps {
   signIn: Pick<SignInService, 'withPassword'>;
@@ -24,27 +27,65 @@ function missingFields(identifier: string, password: string): SignInFailure {
   };
 }
 
+/** What was typed, and what was wrong with it. */
+type Typed = Pick<Parameters<typeof showSignIn>[3], 'identifier' | 'organisation' | 'failure'>;
+
 /** The step in which a person signs in with a password. */
-export function createSignInStep(deps: SignInStepDeps, steps: Steps) {
+export function createSignInStep(
+  deps: SignInStepDeps,
+  steps: Steps,
+  complete: Complete,
+  accounts: ReturnType<typeof createAccountsStep>,
+) {
+  async function render(ctx: Context, step: Step, typed: Typed): Promise<void> {
+    const others = await accounts.list(ctx, step);
+    const ways = {
+      emailCode: null,
+      smsCode: null,
+      forgot: null,
+      signUp: null,
+      accounts: others.length > 0 ? pathOf(step, 'accounts') : null,
+    };
+    await showSignIn(ctx, deps.pages, step, { ...typed, ways });
+  }
+
+  const renderEmpty = (ctx: Context, step: Step): Promise<void> =>
+    render(ctx, step, { identifier: text(step.interaction.params.login_hint) });
+
+  /** Whether to ask for an account first: where that was demanded, or sessions but no current one. */
+  const asksForAccount = ({ interaction: { prompt } }: Step, found: BrowserSession[]): boolean =>
+    prompt.name === 'select_account'
+      ? found.length > 0
+      : prompt.reasons.includes('no_session') && found.some(({ isCurrent }) => !isCurrent);
+
   return {
-    show: (ctx: Context, step: Step): Promise<void> =>
-      showSignIn(ctx, deps.pages, step, { identifier: text(step.interaction.params.login_hint) }),
+    /** What an interaction begins with. */
+    async begin(ctx: Context, step: Step): Promise<void> {
+      const found = await accounts.list(ctx, step);
+      if (asksForAccount(step, found)) await accounts.render(ctx, step, found);
+      else await renderEmpty(ctx, step);
+    },
+
+    /** The form, whatever the interaction began with. */
+    async show(ctx: Context): Promise<void> {
+      const step = await steps.load(ctx);
+      if (!isSignIn(step)) return backToStep(ctx);
+      await renderEmpty(ctx, step);
+    },
 
     async submit(ctx: Context): Promise<void> {
       const { step, form } = await steps.submission(ctx);
-      if (step.interaction.prompt.name === 'consent') return backToStep(ctx);
+      if (!isSignIn(step)) return backToStep(ctx);
       const identifier = form.get('identifier')?.trim() ?? '';
       const password = form.get('password') ?? '';
       const organisation = form.get('organisation')?.trim() ?? '';
       const typed = { identifier, organisation };
       if (identifier === '' || password === '') {
-        return showSignIn(ctx, deps.pages, step, {
-          ...typed,
-          failure: missingFields(identifier, password),
-        });
+        return render(ctx, step, { ...typed, failure: missingFields(identifier, password) });
       }
+      let signedIn: SignedIn;
       try {
-        const signedIn = await deps.signIn.withPassword({
+        signedIn = await deps.signIn.withPassword({
           identifier,
           password,
           organisation: organisation || null,
@@ -53,17 +94,10 @@ export function createSignInStep(deps: SignInStepDeps, steps: Steps) {
           clientIp: currentRequest()?.clientIp ?? null,
           device: deps.deviceCookies.read(ctx),
         });
-        deps.deviceCookies.write(ctx, signedIn);
-        const { user, amr, acr, authTime } = signedIn;
-        await steps.finish(ctx, {
-          login: { accountId: user.id, amr, acr, ts: authTime, remember: true },
-          // Whoever signs in has chosen the account.
-          select_account: {},
-        });
       } catch (error) {
-        const failure = toSignInFailure(ctx, error);
-        await showSignIn(ctx, deps.pages, step, { ...typed, failure });
+        return render(ctx, step, { ...typed, failure: toSignInFailure(ctx, error) });
       }
+      await complete(ctx, step, signedIn);
     },
   };
 }
