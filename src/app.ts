@@ -18,6 +18,7 @@ import { createFindAccount } from './oidc/engine.ts';
 import { createInteractions } from './oidc/interactions/index.ts';
 import { postedRequests } from './oidc/posted-requests.ts';
 import { findSignedIn, serveEngine } from './oidc/serve.ts';
+import { createEverywherePages } from './oidc/sign-out-everywhere.ts';
 import { assetRoutes } from './web/assets.ts';
 import { landingRoutes } from './web/landing.ts';
 import { launchRoutes } from './web/launch.ts';
@@ -98,6 +99,14 @@ export function buildApp(deps: Deps): Koa {
       createInteractions({
         ...deps,
         engine: () => deps.engine.current().provider,
+      }).routes() as unknown as Middleware,
+    ),
+    under(
+      '/logout/everywhere',
+      createEverywherePages({
+        ...deps,
+        engine: () => deps.engine.current().provider,
+        findAccount: createFindAccount(deps.users),
       }).routes() as unknown as Middleware,
     ),
     postedRequests(),

@@ -15,6 +15,7 @@ import { RETURN_PATH } from '../oidc/ciba/pages.ts';
 import { createClientDirectory } from '../oidc/clients/documents.ts';
 import { assertKnownScopes, validateClientMetadata } from '../oidc/clients/metadata.ts';
 import type { EngineHost } from '../oidc/host.ts';
+import { EVERYWHERE_RETURN_PATH } from '../oidc/sign-out-everywhere.ts';
 
 /** Tells clients of sessions that have ended. */
 function createLogouts(config: Config, infra: Infrastructure, engine: () => EngineHost) {
@@ -69,7 +70,7 @@ export function createFeatures(config: Config, infra: Infrastructure, engine: ()
     },
   });
   const clients = withBuiltInClients(ownClients, {
-    redirectUri: `${config.ISSUER}${RETURN_PATH}`,
+    redirectUris: [RETURN_PATH, EVERYWHERE_RETURN_PATH].map((path) => `${config.ISSUER}${path}`),
     findPlatform: () => tenants.ensurePlatform(),
   });
   const directory = createClientDirectory({

@@ -16,16 +16,16 @@ export const isBuiltIn = (clientId: string): boolean =>
 
 interface BuiltInOptions {
   /** Where the browser comes back to after a sign-in by pages of ours. */
-  redirectUri: string;
+  redirectUris: string[];
   findPlatform(): Promise<{ id: string; name: string }>;
 }
 
 /** What tells them apart: one only sends people to sign in, the other only refreshes. */
-const metadataOf = (clientId: string, { redirectUri }: BuiltInOptions): ClientMetadata =>
+const metadataOf = (clientId: string, { redirectUris }: BuiltInOptions): ClientMetadata =>
   clientId === PAGES_CLIENT_ID
     ? {
         client_id: clientId,
-        redirect_uris: [redirectUri],
+        redirect_uris: redirectUris,
         grant_types: ['authorization_code'],
         response_types: ['code'],
         scope: 'openid',
