@@ -86,6 +86,7 @@ export function buildApp(deps: Deps): Koa {
       routes: deps.routes,
       basePath: API_BASE,
       clock: deps.clock,
+      corsOrigins: config.API_CORS_ORIGINS,
       limiter: deps.limiter,
       authenticate: deps.authenticate,
       dpopAlgs: deps.dpopAlgs,

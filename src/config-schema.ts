@@ -266,6 +266,12 @@ export const shape = {
   BACKCHANNEL_LOGOUT_BACKOFF: duration(1_000).describe(
     'Pause before the second try to tell a client of a logout, milliseconds; each is twice the last',
   ),
+  API_CORS_ORIGINS: list
+    .refine(
+      (items) => items.every((item) => URL.parse(item)?.origin === item),
+      'must be origins such as https://app.example.org',
+    )
+    .describe('Origins whose scripts may call the JSON API from a browser; never with cookies'),
   DEMO_URL: z
     .url()
     .optional()

@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts';
 import { type Actor, AUTH } from './actor.ts';
 import { assertMayCall } from './authorise.ts';
 import { ChallengeError, invalidToken } from './challenge.ts';
+import { answerPreflight, shareWith } from './cors.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
 import { JSON_BODY_LIMITS, readJsonBody } from './json-body.ts';
 import { assertRoutes, bySpecificity } from './lint.ts';
@@ -34,6 +35,8 @@ export interface ApiOptions {
   /** `/api/v1`; everything below it is answered here, unknown paths with 404. */
   basePath: `/${string}`;
   clock: Clock;
+  /** Origins whose scripts may call from a browser; default: none but our own. */
+  corsOrigins?: readonly string[];
   limiter: Limiter;
   /**
    * Verifies a credential. Null means invalid: 401 with `invalid_token`. May throw
@@ -186,6 +189,7 @@ function refuse(ctx: Context, methods: ReadonlySet<string>): void {
   if (methods.size === 0) throw new AppError('IDENT_NOT_FOUND');
   ctx.set('Allow', [...methods, 'OPTIONS'].sort().join(', '));
   if (ctx.method !== 'OPTIONS') throw new AppError('IDENT_METHOD_NOT_ALLOWED');
+  answerPreflight(ctx, methods);
   ctx.body = null;
   ctx.status = 204;
 }
@@ -206,11 +210,13 @@ export function createApi(options: ApiOptions): Middleware {
   for (const route of [...routes].sort(bySpecificity)) {
     router.register(`${route.path}`, [route.method], createEndpoint(route, options));
   }
+  const origins = new Set(options.corsOrigins);
   const dispatch = router.routes() as unknown as Middleware;
   return async (ctx, next) => {
     if (!isUnder(ctx.path, basePath)) return next();
     requestFacts(ctx.req).route = `${basePath}/*`;
     ctx.set('Cache-Control', 'no-store');
+    shareWith(ctx, origins);
     if (!isPlainPath(ctx.path)) throw new AppError('IDENT_NOT_FOUND');
     return dispatch(ctx, async () => {
       const { path } = router.match(ctx.path, ctx.method);
