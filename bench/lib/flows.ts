@@ -27,6 +27,20 @@ export function post(
   return `POST ${path} HTTP/1.1\r\n${common(worker)}${headers}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
+let visitors = 0;
+
+/** Another address for each request: those of one are limited, and proxies see many. */
+function nextAddress(): string {
+  visitors += 1;
+  return `10.${(visitors >> 16) & 255}.${(visitors >> 8) & 255}.${visitors & 255}`;
+}
+
+/** The bytes of a JSON POST by somebody who was not there before. */
+export function postJson(path: string, value: object): string {
+  const body = JSON.stringify(value);
+  return `POST ${path} HTTP/1.1\r\nHost: ${HOST}\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: ${nextAddress()}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
+
 /** The Authorization line of a client. */
 export function basicAuth({ clientId, clientSecret }: BenchClient): string {
   const pair = [clientId, clientSecret].map(encodeURIComponent).join(':');

@@ -4,8 +4,11 @@ import { quantile, type Run } from './stats.ts';
 /** Connections that are kept busy at once, each with one request under way. */
 export const CONNECTIONS = 32;
 
-/** One unit of work on one connection. `false`: there is no more of it. */
-export type Unit = (worker: number, connection: Connection) => Promise<false | undefined>;
+/**
+ * One unit of work on one connection. `false`: there is no more of it. A number:
+ * the milliseconds that count of it, where it is not all that it took.
+ */
+export type Unit = (worker: number, connection: Connection) => Promise<false | number | undefined>;
 
 export interface Load {
   port: number;
@@ -56,9 +59,10 @@ export function runLoad({ port, unit, seconds, cpu }: Load): Promise<Run> {
       all.map(async (connection, worker) => {
         let started = performance.now();
         while (started < end) {
-          if ((await unit(worker, connection)) === false) return;
+          const outcome = await unit(worker, connection);
+          if (outcome === false) return;
           last = performance.now();
-          latencies.push(last - started);
+          latencies.push(outcome ?? last - started);
           started = last;
         }
       }),

@@ -38,6 +38,8 @@ export interface Bench {
 export interface Part {
   /** Makes what a run of so many seconds will use up. */
   refill?(seconds: number): Promise<void>;
+  /** Begins other work that goes on beside a run. @returns how to end it */
+  beside?(): Promise<() => Promise<void>>;
   unit: Unit;
 }
 

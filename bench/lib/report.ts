@@ -31,6 +31,12 @@ const rateDigits = ({ rate }: Summary): number => (rate < 100 ? 1 : 0);
 
 const verdict = (isMet: boolean): string => (isMet ? 'met' : '**missed**');
 
+/** Whether what was aimed at is reached; empty where nothing was. */
+function judge({ target, p99Target }: Result['scenario'], ratio: number, p99: number): string {
+  if (target !== undefined) return `${number(target, 2)} ${verdict(ratio >= target)}`;
+  return p99Target === undefined ? '' : `p99 < ${p99Target} ${verdict(p99 < p99Target)}`;
+}
+
 /** The lines of a scenario, one for each contestant. */
 export function resultRows({ scenario, runs, failure }: Result): string[][] {
   if (failure !== undefined) {
@@ -42,15 +48,14 @@ export function resultRows({ scenario, runs, failure }: Result): string[][] {
     const summary = summarise(own);
     const digits = rateDigits(summary);
     const ratio = base && name !== scenario.base ? ratioOf(own, base) : Number.NaN;
-    const { target } = scenario;
-    const isJudged = target !== undefined && name === 'gatehouse ×1';
+    const isJudged = name === 'gatehouse ×1';
     return [
       index === 0 ? scenario.title : '',
       name,
       number(summary.rate, digits),
       `${number(summary.min, digits)}–${number(summary.max, digits)}`,
       number(ratio, 2),
-      isJudged ? `${number(target, 2)} ${verdict(ratio >= target)}` : '',
+      isJudged ? judge(scenario, ratio, summary.p99) : '',
       `${number(summary.p50, 1)} / ${number(summary.p99, 1)}`,
       number(summary.cpu, 2),
     ];

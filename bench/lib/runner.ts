@@ -68,7 +68,17 @@ async function measure(
   const note = (name: string, run: Run) => runs.set(name, [...(runs.get(name) ?? []), run]);
   const once = async (contestant: Contestant, part: Part, seconds: number): Promise<Run> => {
     await part.refill?.(seconds);
-    return runLoad({ port: contestant.port, unit: part.unit, seconds, cpu: contestant.cpu });
+    const end = await part.beside?.();
+    try {
+      return await runLoad({
+        port: contestant.port,
+        unit: part.unit,
+        seconds,
+        cpu: contestant.cpu,
+      });
+    } finally {
+      await end?.();
+    }
   };
   for (const [contestant, part] of parts) await once(contestant, part, plan.warmUp);
   for (let round = 0; round < plan.rounds; round += 1) {

@@ -1,3 +1,4 @@
+import { apiLogin, apiRefresh, jwksBesideLogins } from './api-parts.ts';
 import type { Contestant, Variant } from './contestants.ts';
 import { get } from './flows.ts';
 import {
@@ -20,6 +21,8 @@ export interface Scenario {
   variant: Variant;
   /** Least ratio to its base that Gatehouse ×1 is meant to reach. */
   target?: number;
+  /** Milliseconds that the 99th percentile of Gatehouse ×1 is meant to stay under. */
+  p99Target?: number;
   /** What the ratio is taken of: the bare engine, argon2id alone, or nothing. */
   base: 'bare' | 'argon2id' | 'none';
   prepare(bench: Bench, contestant: Contestant): Promise<Part>;
@@ -107,6 +110,31 @@ export const scenarios: Scenario[] = [
     variant: RS256,
     base: 'argon2id',
     prepare: signIn,
+  },
+  {
+    name: 'auth-login',
+    title: 'POST /auth/login',
+    variant: RS256,
+    target: 0.9,
+    base: 'argon2id',
+    prepare: apiLogin,
+  },
+  {
+    name: 'auth-refresh',
+    title: 'POST /auth/refresh (bare: its token endpoint)',
+    variant: RS256,
+    // At most one and a half times the cost.
+    target: 0.667,
+    base: 'bare',
+    prepare: apiRefresh,
+  },
+  {
+    name: 'jwks-beside-logins',
+    title: 'JWKS while sign-ins saturate the hashers',
+    variant: RS256,
+    p99Target: 20,
+    base: 'none',
+    prepare: jwksBesideLogins,
   },
   {
     name: 'client-credentials-es256',

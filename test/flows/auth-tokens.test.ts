@@ -197,3 +197,16 @@ test('tokens of the API are JWTs in a deployment of opaque tokens too: the API t
     assert.equal((await callApi(opaque.url, 'GET', '/me', { token })).status, 200);
   }
 });
+
+test('a sign-in that the person proved and then lost the right to gives no tokens', async () => {
+  const { user } = await deps.users
+    .create({ tenantId: people.tenantId, username: 'late', status: 'active' }, people.user.password)
+    .then(async ({ id }) => (await deps.users.findAccount(id)) ?? assert.fail());
+  const signedIn = await deps.signIn.admit(user, { amr: ['pwd'], clientId: API_CLIENT });
+  await deps.postgres.knex('users').where({ id: user.id }).update({ status: 'suspended' });
+  await assert.rejects(
+    deps.auth.complete(signedIn, { tenantId: null }),
+    (error) => error instanceof AppError && error.code === 'IDENT_INVALID_CREDENTIALS',
+  );
+  assert.deepEqual(await deps.sessions.list(people.tenantId, user.id), []);
+});

@@ -113,16 +113,16 @@ async function refresh(ctx: KoaContextWithOIDC): Promise<TokenSet> {
   return toTokenSet(ctx);
 }
 
-/** What the engine refused, as this API says it. */
-function translate(error: unknown): never {
-  if (error instanceof AppError) throw error;
-  const refusal = toProtocolError(error);
-  if (refusal === undefined) throw error;
-  const isUnavailable = refusal instanceof errors.TemporarilyUnavailable;
-  throw new AppError(isUnavailable ? 'IDENT_UNAVAILABLE' : 'IDENT_UNAUTHENTICATED', {
-    cause: error,
-  });
-}
+/** What the engine refused, as this API says it: by this code, where nothing is down. */
+const refusedBy =
+  (code: 'IDENT_INVALID_CREDENTIALS' | 'IDENT_UNAUTHENTICATED') =>
+  (error: unknown): never => {
+    if (error instanceof AppError) throw error;
+    const refusal = toProtocolError(error);
+    if (refusal === undefined) throw error;
+    const isUnavailable = refusal instanceof errors.TemporarilyUnavailable;
+    throw new AppError(isUnavailable ? 'IDENT_UNAVAILABLE' : code, { cause: error });
+  };
 
 /**
  * Tokens of the first-party API. The engine's own code makes and rotates them,
@@ -135,7 +135,7 @@ export function createFirstPartyTokens(deps: FirstPartyDeps): Tokens {
     work: (ctx: KoaContextWithOIDC) => Promise<T>,
   ): Promise<T> => {
     const request = { clientId: API_CLIENT_ID, params };
-    return runWithRequestCache(() => runInProcess(deps.provider(), request, work)).catch(translate);
+    return runWithRequestCache(() => runInProcess(deps.provider(), request, work));
   };
   const resource = platformResource(deps.issuer);
   return {
@@ -144,9 +144,14 @@ export function createFirstPartyTokens(deps: FirstPartyDeps): Tokens {
       if (!account) throw new AppError('IDENT_INVALID_CREDENTIALS');
       const { user, tenantIds } = account;
       const tid = tenantId !== null && tenantIds.includes(tenantId) ? tenantId : user.tenantId;
-      return run({}, (ctx) => begin(ctx, signedIn, { tid, resource }));
+      // Refused here, the account was closed, or left the tenant, a moment ago.
+      return run({}, (ctx) => begin(ctx, signedIn, { tid, resource })).catch(
+        refusedBy('IDENT_INVALID_CREDENTIALS'),
+      );
     },
     refresh: (refreshToken) =>
-      run({ grant_type: REFRESH, refresh_token: refreshToken }, (ctx) => refresh(ctx)),
+      run({ grant_type: REFRESH, refresh_token: refreshToken }, refresh).catch(
+        refusedBy('IDENT_UNAUTHENTICATED'),
+      ),
   };
 }
