@@ -1,4 +1,5 @@
 import { authRoutes } from './features/auth/index.ts';
+import { signInRoutes } from './features/sign-in/index.ts';
 import { type UserRouteDeps, userRoutes } from './features/user/index.ts';
 import { linkingRoutes, verificationRoutes } from './features/verification/index.ts';
 import type { Route } from './kernel/http/index.ts';
@@ -7,6 +8,7 @@ import type { Route } from './kernel/http/index.ts';
 export interface RouteDeps {
   auth: Parameters<typeof authRoutes>[0];
   me: UserRouteDeps;
+  signIn: Parameters<typeof signInRoutes>[0];
   verification: Parameters<typeof verificationRoutes>[0]['verification'];
   tenants: Parameters<typeof verificationRoutes>[0]['tenants'];
   linking: Parameters<typeof linkingRoutes>[0];
@@ -16,6 +18,7 @@ export interface RouteDeps {
 export const apiRoutes = (deps: RouteDeps): Route[] => [
   ...authRoutes(deps.auth),
   ...verificationRoutes(deps),
+  ...signInRoutes(deps.signIn),
   ...userRoutes(deps.me),
   ...linkingRoutes(deps.linking),
 ];

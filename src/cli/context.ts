@@ -6,6 +6,7 @@ import type { ClientService } from '../features/client/index.ts';
 import type { InitialAccessTokenService } from '../features/registration/index.ts';
 import type { ResourceServerService } from '../features/resource-server/index.ts';
 import type { SessionService } from '../features/session/index.ts';
+import type { Unlocking } from '../features/sign-in/index.ts';
 import type { Tenant, TenantService } from '../features/tenant/index.ts';
 import type { TrustedIssuerService } from '../features/trusted-issuer/index.ts';
 import type { UserService } from '../features/user/index.ts';
@@ -39,6 +40,8 @@ export interface Context {
   resourceServers(): Promise<ResourceServerService>;
   sessions(): Promise<SessionService>;
   /** To lift lockouts. */
+  /** Lifts locks of accounts. */
+  unlocking(): Promise<Unlocking>;
   codes(): Promise<Pick<OneTimeCodes, 'unlock'>>;
   initialAccessTokens(): Promise<InitialAccessTokenService>;
   /** Without verifying tokens, which only the service does. */
@@ -154,6 +157,27 @@ function createCodes(stores: Stores) {
   });
 }
 
+function createUnlocks(
+  stores: Stores,
+  users: () => Promise<UserService>,
+  codes: () => Promise<OneTimeCodes>,
+) {
+  return once(async (): Promise<Unlocking> => {
+    const { createAttemptLimits, createUnlocking } = await import('../features/sign-in/index.ts');
+    const { createRateLimits, ipBucket } = await import('../infra/rate-limits.ts');
+    const { createUnlockCodes } = await import('../wiring/unlock-codes.ts');
+    const { knex } = await stores.database();
+    const rateLimits = createRateLimits({ redis: await stores.redis(), clock: systemClock });
+    return createUnlocking({
+      knex,
+      emit: await createEmit(),
+      users: await users(),
+      attempts: createAttemptLimits(rateLimits, systemClock, ipBucket),
+      unlockCodes: createUnlockCodes(await codes()),
+    });
+  });
+}
+
 function createInitialAccessTokens(stores: Stores) {
   return once(async (): Promise<InitialAccessTokenService> => {
     const { createInitialAccessTokenService } = await import('../features/registration/index.ts');
@@ -237,6 +261,7 @@ export function createContext(load: () => Config = loadConfig): Context {
   const stores: Stores = { config, database, redis };
   const tenants = createTenants(stores);
   const users = createUsers(stores, tenants.tenants, closers);
+  const codes = createCodes(stores);
   return {
     get config() {
       return config();
@@ -250,7 +275,8 @@ export function createContext(load: () => Config = loadConfig): Context {
     clients: createClients(stores),
     resourceServers: createResourceServers(stores),
     sessions: createSessions(stores),
-    codes: createCodes(stores),
+    codes,
+    unlocking: createUnlocks(stores, users, codes),
     initialAccessTokens: createInitialAccessTokens(stores),
     deps: createServiceDeps(stores, isVerbose, closers),
     async close() {

@@ -26,8 +26,8 @@ export function createAccounts(
   features: Features,
   means: AccountMeans,
 ) {
-  const signIn = createSignIn(infra, features, means.deviceKeys);
   const proofs = createProofs(infra, means.lookups);
+  const signIn = createSignIn(infra, features, { ...means, ...proofs });
   const auth = createAuth(config, features, signIn, means.engine);
   const proving = createVerification(config, infra, features, means, { signIn, ...proofs });
   const lifecycle = createUserLifecycle({

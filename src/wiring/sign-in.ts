@@ -6,10 +6,12 @@ import {
   createSignInService,
 } from '../features/sign-in/index.ts';
 import { securityEvent } from '../infra/logger.ts';
+import type { OneTimeCodes } from '../infra/one-time-codes.ts';
 import { ipBucket, ipNetwork, rateLimitHeaders } from '../infra/rate-limits.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import { hmacSha256 } from '../kernel/crypto.ts';
 import type { Features } from './features.ts';
+import { createUnlockCodes } from './unlock-codes.ts';
 
 /** Logs and counts what came of each sign-in. */
 const reportSignIn =
@@ -26,7 +28,7 @@ const reportSignIn =
 export function createSignIn(
   infra: Infrastructure,
   features: Features,
-  deviceKeys: readonly Buffer[],
+  { deviceKeys, codes }: { deviceKeys: readonly Buffer[]; codes: Pick<OneTimeCodes, 'unlock'> },
 ) {
   const { log, passwords, clock } = infra;
   const { knex } = infra.postgres;
@@ -40,6 +42,7 @@ export function createSignIn(
     users,
     tenants,
     attempts: createAttemptLimits(rateLimits, clock, ipBucket),
+    unlockCodes: createUnlockCodes(codes),
     limitHeaders: (state) => rateLimitHeaders(state, ADDRESS_POLICY),
     browsers: createKnownBrowsers({
       knex,

@@ -5,6 +5,7 @@ import { type AddCommands, collect, setAction } from '../command.ts';
 import { CliError, EXIT, reasonOf } from '../errors.ts';
 import { details, table } from '../output.ts';
 import { readPassword } from '../stdin.ts';
+import { addUserLockout } from './users-lockout.ts';
 
 /** Bytes of a generated password: 120 bits, twenty characters. */
 const PASSWORD_BYTES = 15;
@@ -207,10 +208,13 @@ function addSetPassword(users: Command, setExitCode: (code: number) => void): vo
   );
 }
 
-/** `gatehouse users create|list|set-password` */
+/** `gatehouse users create|list|set-password|unlock|forget-browsers` */
 export const addUsers: AddCommands = (program, setExitCode) => {
   const users = program.command('users').description('accounts of people');
   addList(users, setExitCode);
   addCreate(users, setExitCode);
   addSetPassword(users, setExitCode);
+  addUserLockout(users, setExitCode, async (context, tenantId, name) =>
+    findUser(await context.users(), tenantId, name),
+  );
 };

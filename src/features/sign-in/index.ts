@@ -9,5 +9,6 @@ export { BROWSER_AGE, createKnownBrowsers, type KnownBrowsers } from './browsers
 export type { Candidate, Claim } from './candidates.ts';
 export { createDeviceCookieCodec } from './device-cookie.ts';
 export { signInEvents } from './events.ts';
-export { createLockout, type Lockout } from './lockout.ts';
+export { createUnlocking, type LockCheck, type Unlocking } from './lockout.ts';
+export { signInRoutes } from './routes.ts';
 export { createSignInService, type SignInService } from './service.ts';

@@ -9,7 +9,7 @@ import type { Attempt, AttemptLimits, TakenAttempt } from './attempts.ts';
 import type { KnownBrowsers } from './browsers.ts';
 import { type Candidate, type Claim, createFindCandidate } from './candidates.ts';
 import { signInEvents } from './events.ts';
-import { accountKey, createLockout } from './lockout.ts';
+import { accountKey, createLockCheck, createUnlocking, type UnlockingDeps } from './lockout.ts';
 
 /** What sign-in needs of the password hasher. */
 interface PasswordVerifier {
@@ -25,6 +25,7 @@ export interface SignInDeps {
   passwords: PasswordVerifier;
   attempts: AttemptLimits;
   browsers: KnownBrowsers;
+  unlockCodes: UnlockingDeps['unlockCodes'];
   /** The headers that tell of the budget of an address. */
   limitHeaders(state: NonNullable<TakenAttempt['addressState']>): Record<string, string>;
   users: Pick<UserService, 'findAccount' | 'findByIdentifier' | 'replaceHash'>;
@@ -133,7 +134,8 @@ export function createSignInService(deps: SignInDeps) {
     findCandidate,
     admit,
 
-    ...createLockout(deps),
+    ...createLockCheck(deps),
+    ...createUnlocking(deps),
 
     /**
      * Checks an identifier and password.
