@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { Secret } from './kernel/crypto.ts';
+import { MAILBOX } from './kernel/mailbox.ts';
 
 const duration = (fallback: number) => z.coerce.number().int().positive().default(fallback);
 const flag = (fallback: boolean) =>
@@ -52,9 +53,6 @@ const responseTypes = [
   'code id_token token',
   'none',
 ];
-
-/** `a@b.example` or `Name <a@b.example>`, on one line and without quoting (RFC 5322 3.4). */
-const MAILBOX = /^(?:[^\s<>@"]+@[^\s<>@"]+|[^<>@"\r\n]+ <[^\s<>@"]+@[^\s<>@"]+>)$/;
 
 /** Every setting: how it is read, its default, and what it is for. */
 export const shape = {

@@ -1,3 +1,4 @@
+import { configurationEvents } from './features/configuration/index.ts';
 import { sessionEvents } from './features/session/index.ts';
 import { signInEvents } from './features/sign-in/index.ts';
 import { trustedIssuerEvents } from './features/trusted-issuer/index.ts';
@@ -16,6 +17,7 @@ export const EVENTS: EventType[] = [
   keyEvents,
   tokenExchangeEvents,
   trustedIssuerEvents,
+  configurationEvents,
 ]
   .flatMap((group): EventType[] => Object.values(group))
   .sort((a, b) => a.type.localeCompare(b.type));

@@ -48,6 +48,8 @@ export interface MailerOptions<Request>
   /** Where mails are written while no server is configured; development only. */
   folder: string | null;
   tenantOf(request: Request): string | undefined;
+  /** How often one is tried; tests are less patient. */
+  retries?: PostOptions<Request>['retries'];
   render(request: Request): Promise<Rendered>;
 }
 
@@ -208,7 +210,7 @@ export function createMailer<Request>(options: MailerOptions<Request>): Mailer<R
   const post = createPost<Request>({
     ...options,
     name: 'mail',
-    retries: RETRIES,
+    retries: options.retries ?? RETRIES,
     address,
     isReady: async (tenantId) =>
       files !== undefined || (await options.findServer(tenantId)) !== undefined,

@@ -58,6 +58,12 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
     column: 'sealed',
     name: `'erasures:' || user_id`,
   },
+  {
+    table: 'configurations',
+    key: 'id',
+    column: 'credentials_sealed',
+    name: `'configurations:' || id`,
+  },
 ];
 
 export interface Rewrapped {

@@ -1,9 +1,7 @@
 import type { Secret } from '../kernel/crypto.ts';
+import { fillTemplate, fillText, type Template } from '../kernel/placeholders.ts';
 import { DeliveryError } from './post.ts';
 import type { Sms, SmsExchange } from './sms.ts';
-
-/** JSON in which every text may hold placeholders. */
-export type Template = string | number | boolean | null | Template[] | { [name: string]: Template };
 
 /** Any gateway that takes one HTTP request for one SMS. */
 export interface HttpSmsProvider {
@@ -21,17 +19,6 @@ export interface HttpSmsProvider {
   isPlain: boolean;
 }
 
-const PLACEHOLDER = /\{([a-zA-Z][\w.]*)\}/g;
-
-/** Names of the placeholders in a template, each once. */
-export function placeholdersOf(template: Template): string[] {
-  if (typeof template === 'string') {
-    return [...new Set(Array.from(template.matchAll(PLACEHOLDER), ([, name = '']) => name))];
-  }
-  if (template === null || typeof template !== 'object') return [];
-  return [...new Set(Object.values(template).flatMap(placeholdersOf))];
-}
-
 /** What placeholders stand for; `number` is `to` without its plus. */
 function valuesOf({ credentials }: HttpSmsProvider, { id, to, text }: Sms) {
   const secrets = Object.entries(credentials).map(([name, secret]): [string, string] => [
@@ -39,27 +26,6 @@ function valuesOf({ credentials }: HttpSmsProvider, { id, to, text }: Sms) {
     secret.reveal(),
   ]);
   return new Map([['id', id], ['to', to], ['number', to.slice(1)], ['text', text], ...secrets]);
-}
-
-/** Values take the place of placeholders, once: what they hold is not looked at again. */
-const fill = (
-  text: string,
-  values: ReadonlyMap<string, string>,
-  encode: (value: string) => string = (value) => value,
-): string =>
-  text.replace(PLACEHOLDER, (whole, name: string) => {
-    const value = values.get(name);
-    return value === undefined ? whole : encode(value);
-  });
-
-/** In texts only, so that no value can add a member. */
-function fillAll(template: Template, values: ReadonlyMap<string, string>): Template {
-  if (typeof template === 'string') return fill(template, values);
-  if (template === null || typeof template !== 'object') return template;
-  if (Array.isArray(template)) return template.map((item) => fillAll(item, values));
-  return Object.fromEntries(
-    Object.entries(template).map(([name, value]) => [name, fillAll(value, values)]),
-  );
 }
 
 const toForm = (filled: Template): string =>
@@ -73,7 +39,7 @@ const toForm = (filled: Template): string =>
 function bodyOf(provider: HttpSmsProvider, values: ReadonlyMap<string, string>) {
   if (!provider.body || provider.method === 'GET') return {};
   const { type, template } = provider.body;
-  const filled = fillAll(template, values);
+  const filled = fillTemplate(template, values);
   return type === 'json'
     ? { body: JSON.stringify(filled), type: 'application/json' }
     : { body: toForm(filled), type: 'application/x-www-form-urlencoded' };
@@ -102,10 +68,10 @@ export function httpSms(provider: HttpSmsProvider, sms: Sms): SmsExchange {
   const { body, type } = bodyOf(provider, values);
   const headers = Object.entries(provider.headers).map(([name, value]) => [
     name.toLowerCase(),
-    fill(value, values),
+    fillText(value, values),
   ]);
   return {
-    url: fill(provider.url, values, encodeURIComponent),
+    url: fillText(provider.url, values, encodeURIComponent),
     method: provider.method,
     headers: { ...(type ? { 'content-type': type } : {}), ...Object.fromEntries(headers) },
     ...(body === undefined ? {} : { body }),

@@ -47,6 +47,8 @@ export interface SmsOptions<Request>
   /** Where messages are written while no provider is configured; development only. */
   folder: string | null;
   tenantOf(request: Request): string | undefined;
+  /** How often one is tried; tests are less patient. */
+  retries?: PostOptions<Request>['retries'];
   render(request: Request): Promise<string>;
 }
 
@@ -136,7 +138,7 @@ export function createSmsSender<Request>(options: SmsOptions<Request>): SmsSende
   const post = createPost<Request>({
     ...options,
     name: 'sms',
-    retries: RETRIES,
+    retries: options.retries ?? RETRIES,
     address,
     isReady: async (tenantId) =>
       folder !== null || (await options.findProvider(tenantId)) !== undefined,

@@ -2,10 +2,11 @@ export type { AccountPageModels, FormError } from './account-models.ts';
 export { type Asset, assetPath, assets } from './assets.ts';
 export { brandStylesheet } from './brand-colour.ts';
 export { webUrl } from './html.ts';
-export { type LocaleWishes, negotiateLocale } from './locale.ts';
+export { isLocale, type LocaleWishes, locales, negotiateLocale } from './locale.ts';
 export {
   createMessageRenderer,
   type MailTemplate,
+  type MessageOverrides,
   type MessageRenderer,
   mailTemplates,
   type RenderedMail,
@@ -31,6 +32,8 @@ export {
   signUpErrors,
   stepErrors,
 } from './message-ids.ts';
+export { sampleValues } from './message-samples.ts';
+export { checkOverride, type MessagePart } from './overrides.ts';
 export { createPages } from './pages.ts';
 export type {
   Account,

@@ -3,6 +3,8 @@ import type { Locale } from './types.ts';
 /** Languages there are message files for; the first is the last resort. */
 export const locales: readonly Locale[] = ['en', 'vi'];
 
+export const isLocale = (value: string): value is Locale => locales.some((one) => one === value);
+
 // Long headers are cut, not parsed: nobody has this many languages.
 const MAX_LENGTH = 512;
 const MAX_RANGES = 20;

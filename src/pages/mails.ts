@@ -4,6 +4,7 @@ import { brandPalettes, GATEHOUSE_COLOUR } from './brand-colour.ts';
 import { escapeHtml, plain, webUrl } from './html.ts';
 import { negotiateLocale } from './locale.ts';
 import { folderUrl, loadMessages, type Messages } from './messages.ts';
+import { fill, type MessagePart } from './overrides.ts';
 import type { Locale, MessageValues } from './types.ts';
 
 /** Mails that there are templates for: `views/mail/<name>/text.eta` and `html.eta`. */
@@ -40,13 +41,16 @@ export interface TemplateRequest<Template> {
   /** The person's time zone (IANA); UTC where it is null or unknown. */
   zoneinfo: string | null;
   values: MessageValues;
+  /** Parts that an administrator wrote anew, with `{{name}}` where values go. */
+  overrides?: MessageOverrides;
 }
 
+export type MessageOverrides = { [Part in MessagePart]?: string };
+
 export interface MessageRenderer {
+  /** A part written anew that asks for a value that is not there is passed over. */
   mail(request: TemplateRequest<MailTemplate>): RenderedMail;
   sms(request: TemplateRequest<SmsTemplate>): string;
-  /** The values as they are shown: on one line, instants in words of the language. */
-  shown(request: TemplateRequest<string>): MessageValues;
   /** The language of a message: that of the request or profile, else the tenant's, else English. */
   locale(wish: string | null, tenantDefault: string | null): Locale;
 }
@@ -139,19 +143,41 @@ export function createMessageRenderer(options: {
     autoTrim: false,
     escapeFunction: escapeHtml,
   });
+  /** The part as it was written anew, else as `own` has it. */
+  const part = (
+    name: MessagePart,
+    { overrides = {} }: TemplateRequest<string>,
+    values: MessageValues,
+    own: () => string,
+  ): string => {
+    const source = overrides[name];
+    return (source === undefined ? undefined : fill(name, source, values)) ?? own();
+  };
+  /** Whole documents stay as they are; anything less goes into our layout. */
+  const laidOut = (it: object, subject: string, html: string): string =>
+    /^\s*<(?:!doctype|html)\b/i.test(html)
+      ? html
+      : eta.render('/mail/layout', { ...it, title: subject, body: html });
+
   return {
     mail(request) {
       const { template, locale } = request;
       const it = context(messages, request);
-      const text = eta.render(`/mail/${template}/text`, it);
-      return {
-        subject: messages.text(locale, `mail.${template}.subject`, it.v),
-        text: `${text.replace(/\n{3,}/g, '\n\n').trim()}\n`,
-        html: `${eta.render(`/mail/${template}/html`, it).trim()}\n`,
-      };
+      const own = (kind: 'text' | 'html') => eta.render(`/mail/${template}/${kind}`, it);
+      const subject = oneLine(
+        part('subject', request, it.v, () =>
+          messages.text(locale, `mail.${template}.subject`, it.v),
+        ),
+      );
+      const text = part('text', request, it.v, () => own('text').replace(/\n{3,}/g, '\n\n'));
+      const written = fill('html', request.overrides?.html ?? '', it.v);
+      const html = written ? laidOut(it, subject, written) : own('html');
+      return { subject, text: `${text.trim()}\n`, html: `${html.trim()}\n` };
     },
-    sms: (request) => eta.render(`/sms/${request.template}`, context(messages, request)).trim(),
-    shown: shownValues,
+    sms(request) {
+      const it = context(messages, request);
+      return part('text', request, it.v, () => eta.render(`/sms/${request.template}`, it)).trim();
+    },
     locale: (wish, tenantDefault) =>
       negotiateLocale({ uiLocales: wish ?? undefined, tenantDefault: tenantDefault ?? undefined }),
   };

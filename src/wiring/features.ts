@@ -16,6 +16,7 @@ import { createClientDirectory } from '../oidc/clients/documents.ts';
 import { assertKnownScopes, validateClientMetadata } from '../oidc/clients/metadata.ts';
 import type { EngineHost } from '../oidc/host.ts';
 import { EVERYWHERE_RETURN_PATH } from '../oidc/sign-out-everywhere.ts';
+import { createConfigurations } from './configurations.ts';
 
 /** Tells clients of sessions that have ended. */
 function createLogouts(config: Config, infra: Infrastructure, engine: () => EngineHost) {
@@ -79,6 +80,7 @@ export function createFeatures(config: Config, infra: Infrastructure, engine: ()
     tenants,
     engine: () => engine().current().provider,
   });
+  const configurations = createConfigurations({ knex, clock, emit, sealer });
   const initialAccessTokens = createInitialAccessTokenService({ knex, clock });
   const rateLimits = createRateLimits({ redis: infra.redis, clock });
   return {
@@ -91,6 +93,7 @@ export function createFeatures(config: Config, infra: Infrastructure, engine: ()
     clients,
     directory,
     initialAccessTokens,
+    configurations,
     resourceServers,
     rateLimits,
   };

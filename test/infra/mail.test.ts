@@ -37,11 +37,15 @@ const outbound = createOutbound([]);
 after(() => outbound.close());
 
 /** A mailer with a queue of its own; `url` is where its mail server is said to be. */
-function startMailer(url: string | undefined) {
+function startMailer(url: string | (() => string) | undefined) {
   const queues = createQueues({ url: testRedisUrl(), prefix: redisPrefix(), log });
-  const server = url && { id: url, from: FROM, at: new Secret(url), isGuarded: false };
+  const server = () => {
+    const at = typeof url === 'function' ? url() : url;
+    return at && { id: at, from: FROM, at: new Secret(at), isGuarded: false };
+  };
   const mailer = createMailer<MailRequest>({
-    findServer: async () => server || undefined,
+    findServer: async () => server() || undefined,
+    retries: { attempts: 8, backoff: 200 },
     outbound,
     folder: null,
     from: FROM,
@@ -123,15 +127,36 @@ test('a mail to nobody, and one that comes too late, are not sent', async () => 
   assert.equal(mailbox.mails.length, before);
 });
 
-test('a mail that the server refuses for good is given up, one refused for now is kept', async () => {
+test('a mail that the server refuses for good is given up', async () => {
   results.length = 0;
   mailbox.refuseNext(550);
   await send('gone', 'gone@example.org');
   assert.ok(await becomesTrue(() => results.includes('failed'), 30_000));
-  mailbox.refuseNext(451);
+  assert.deepEqual(results, ['failed']);
+});
+
+test('one that it refuses for now is sent later, once', async () => {
+  results.length = 0;
+  mailbox.refuseNext(451, 450);
   await send('grey', 'grey@example.org');
+  await mailbox.take('grey@example.org');
+  assert.ok(await becomesTrue(() => results.includes('sent'), 30_000));
+  assert.deepEqual(results, ['retried', 'retried', 'sent']);
+  assert.equal(mailbox.mails.filter(({ to }) => to.includes('grey@example.org')).length, 1);
+});
+
+test('mails wait while a server is down, and arrive when it is back', async () => {
+  results.length = 0;
+  let url = 'smtp://127.0.0.1:1';
+  const later = startMailer(() => url);
+  await later.enqueue('waiting', {
+    to: 'waiting@example.org',
+    request: request(),
+    expiresAt: clock.now() + 60_000,
+  });
   assert.ok(await becomesTrue(() => results.includes('retried'), 30_000));
-  assert.deepEqual(results, ['failed', 'retried']);
+  url = mailbox.url;
+  await mailbox.take('waiting@example.org');
 });
 
 test('a server that is down costs the one who asks nothing', async () => {

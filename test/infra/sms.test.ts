@@ -63,6 +63,7 @@ function startSender(provider: SmsProvider | undefined, folder: string | null = 
     clock,
     log,
     tenantOf: () => undefined,
+    retries: { attempts: 5, backoff: 200 },
     render: async ({ text }) => text,
     onResult: (result) => void results.push(result),
   });

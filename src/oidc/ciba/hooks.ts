@@ -114,8 +114,10 @@ export function createCiba(deps: CibaDeps): CibaHooks {
         : undefined,
     async admit(ctx, account) {
       const clientId = ctx.oidc.client?.clientId ?? '';
-      const brandId = (await findClient(clientId))?.tenantId;
-      if (!(await deps.messenger.isReady('mail', brandId))) {
+      const isReady = await orUnavailable(async () =>
+        deps.messenger.isReady('mail', (await findClient(clientId))?.tenantId),
+      );
+      if (!isReady) {
         throw unavailable(UNAVAILABLE, 'people cannot be reached: no mail server is configured');
       }
       const budgets = cibaBudgets(clientId, account.accountId);
