@@ -1,4 +1,5 @@
 import type { Deps } from './deps.ts';
+import { passwordConsumers } from './features/password/index.ts';
 import { userEvents } from './features/user/index.ts';
 import { verificationConsumers } from './features/verification/index.ts';
 import { consumer, type EventConsumer } from './kernel/events.ts';
@@ -12,6 +13,7 @@ export const createConsumers = (deps: Deps): EventConsumer[] => [
   consumer('erasure', userEvents.deactivated, ({ userId }) =>
     deps.lifecycle.completeClosing(userId),
   ),
+  ...passwordConsumers({ ...deps, issuer: deps.config.ISSUER }),
   ...verificationConsumers({
     ...deps,
     addressDigest: (address) => deps.lookups.digest('address', address),

@@ -1,4 +1,5 @@
 import { authRoutes } from './features/auth/index.ts';
+import { passwordRoutes } from './features/password/index.ts';
 import { signInRoutes } from './features/sign-in/index.ts';
 import { type UserRouteDeps, userRoutes } from './features/user/index.ts';
 import { linkingRoutes, verificationRoutes } from './features/verification/index.ts';
@@ -11,6 +12,7 @@ export interface RouteDeps {
   signIn: Parameters<typeof signInRoutes>[0];
   verification: Parameters<typeof verificationRoutes>[0]['verification'];
   tenants: Parameters<typeof verificationRoutes>[0]['tenants'];
+  password: Parameters<typeof passwordRoutes>[0]['password'];
   linking: Parameters<typeof linkingRoutes>[0];
 }
 
@@ -19,6 +21,7 @@ export const apiRoutes = (deps: RouteDeps): Route[] => [
   ...authRoutes(deps.auth),
   ...verificationRoutes(deps),
   ...signInRoutes(deps.signIn),
+  ...passwordRoutes(deps),
   ...userRoutes(deps.me),
   ...linkingRoutes(deps.linking),
 ];

@@ -6,6 +6,7 @@ import type { Infrastructure } from '../infrastructure.ts';
 import type { EngineHost } from '../oidc/host.ts';
 import { createAuth } from './auth.ts';
 import type { Features } from './features.ts';
+import { createPassword } from './password.ts';
 import { createProofs } from './proofs.ts';
 import { createSignIn } from './sign-in.ts';
 import { createVerification } from './verification.ts';
@@ -30,6 +31,7 @@ export function createAccounts(
   const signIn = createSignIn(infra, features, { ...means, ...proofs });
   const auth = createAuth(config, features, signIn, means.engine);
   const proving = createVerification(config, infra, features, means, { signIn, ...proofs });
+  const password = createPassword(config, infra, features, means, { signIn, ...proofs });
   const lifecycle = createUserLifecycle({
     ...features,
     knex: infra.postgres.knex,
@@ -38,7 +40,7 @@ export function createAccounts(
     messenger: means.messenger,
     onBackgroundError: (error) => infra.log.error({ err: error }, 'background work failed'),
   });
-  return { signIn, auth, lifecycle, ...proofs, ...proving };
+  return { signIn, auth, password, lifecycle, ...proofs, ...proving };
 }
 
 export type Accounts = ReturnType<typeof createAccounts>;

@@ -85,7 +85,8 @@ export function shapeOf({ status, headers, body }: Answer): unknown {
 /** What a request asks of the stores, and how many messages it leaves. */
 export async function countWork(world: ProofWorld, work: () => Promise<unknown>) {
   const { redis, postgres } = world.deps;
-  const countJobs = async () => (await redis.keys(`*${world.config.REDIS_PREFIX}*-*-*-*`)).length;
+  const jobs = `*${world.config.REDIS_PREFIX}queue}*-*-*-*`;
+  const countJobs = async () => (await redis.keys(jobs)).length;
   const before = await countJobs();
   const queries: string[] = [];
   const onQuery = ({ sql }: { sql: string }) => queries.push(sql);

@@ -1,5 +1,5 @@
 import { AppError, type FieldError } from '../../kernel/errors.ts';
-import type { TenantService } from '../tenant/index.ts';
+import { type TenantService, tenantSettings } from '../tenant/index.ts';
 import { isCommon } from './common.ts';
 import { isMadeOfContext } from './context-words.ts';
 
@@ -20,7 +20,8 @@ export interface PasswordPolicyDeps {
 
 /** Whose password it is to be. */
 export interface PasswordFor {
-  tenantId: string;
+  /** Whose rules hold; null where that is not known. */
+  tenantId: string | null;
   /** Names, addresses and numbers of the person. */
   words: readonly string[];
   /** The member of the request that holds it; `password` unless given. */
@@ -47,6 +48,8 @@ export const LONGEST_PASSWORD_INPUT = 1_024;
 
 /** The product's name is tried first, too. */
 const PRODUCT = 'Gatehouse';
+
+const defaults = tenantSettings.parse({});
 
 const MESSAGES = {
   common: 'is one of the passwords that are tried first',
@@ -76,12 +79,14 @@ function checkLength(password: string, normalised: string, min: number, path: st
 export function createPasswordPolicy(deps: PasswordPolicyDeps): PasswordPolicy {
   return {
     async check(password, { tenantId, words, path = 'password' }) {
-      const tenant = await deps.tenants.find(tenantId);
-      if (!tenant) throw new AppError('IDENT_NOT_FOUND');
+      const tenant = tenantId === null ? undefined : await deps.tenants.find(tenantId);
       const normalised = password.slice(0, LONGEST_PASSWORD_INPUT).normalize('NFKC');
-      checkLength(password, normalised, tenant.settings.passwordMinLength, path);
+      const { passwordMinLength: min } = tenant?.settings ?? defaults;
+      checkLength(password, normalised, min, path);
       if (await isCommon(normalised)) refuse('common', path, MESSAGES.common);
-      const context = [PRODUCT, tenant.name, tenant.slug, ...words];
+      const context = [PRODUCT, tenant?.name, tenant?.slug, ...words].filter(
+        (word) => word !== undefined,
+      );
       if (isMadeOfContext(normalised, context)) refuse('context', path, MESSAGES.context);
       if (await deps.breaches.isKnown(normalised)) refuse('breached', path, MESSAGES.breached);
     },

@@ -61,8 +61,8 @@ export function createSignInService(deps: SignInDeps) {
   const admit = createAdmission(deps);
 
   async function refuse(
-    request: PasswordSignIn,
-    candidate: Candidate | undefined,
+    request: Pick<PasswordSignIn, 'clientId'>,
+    candidate: Pick<Candidate, 'id' | 'tenantId'> | undefined,
     reason: FailureReason,
     lockedUntil: Date | null,
   ): Promise<never> {
@@ -102,8 +102,8 @@ export function createSignInService(deps: SignInDeps) {
   }
 
   async function verify(
-    request: PasswordSignIn,
-    candidate: Candidate | undefined,
+    request: Pick<PasswordSignIn, 'password'>,
+    candidate: Pick<Candidate, 'passwordHash'> | undefined,
     attempt: TakenAttempt,
   ): Promise<boolean> {
     const isTooLong = request.password.length > LONGEST_PASSWORD;
@@ -136,6 +136,28 @@ export function createSignInService(deps: SignInDeps) {
 
     ...createLockCheck(deps),
     ...createUnlocking(deps),
+
+    /**
+     * Asks somebody who is signed in for the password once more. Failed tries count
+     * like those to sign in, so that a session that was taken over is no way to guess.
+     * @throws AppError IDENT_INVALID_CREDENTIALS, IDENT_RATE_LIMITED, IDENT_LOCKED,
+     *   IDENT_HASH_BUSY
+     */
+    async confirm(
+      user: Pick<Candidate, 'id' | 'tenantId' | 'passwordHash'>,
+      request: Pick<PasswordSignIn, 'password' | 'clientId' | 'clientIp' | 'device'>,
+    ): Promise<void> {
+      const { clientIp } = request;
+      const device = await deps.browsers.recognise(user, request.device);
+      const attempt: Attempt = { clientIp, account: accountKey(user.id), device };
+      const facts = { userId: user.id, tenantId: user.tenantId };
+      const taken = await takeAttempt(attempt, facts);
+      if (!(await verify(request, user, taken))) {
+        const reason = user.passwordHash === null ? 'no_password' : 'wrong_password';
+        return refuse(request, user, reason, taken.lockedUntil);
+      }
+      await taken.giveBack();
+    },
 
     /**
      * Checks an identifier and password.

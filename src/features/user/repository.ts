@@ -209,6 +209,32 @@ export async function upsertPassword(
     .merge(['hash', 'changed_at']);
 }
 
+export async function findPassword(
+  knex: Knex,
+  tenantId: string,
+  userId: string,
+): Promise<{ hash: string; changedAt: Date } | undefined> {
+  const row = await knex('user_passwords')
+    .where({ user_id: userId, tenant_id: tenantId })
+    .first<{ hash: string; changed_at: Date }>('hash', 'changed_at');
+  return row && { hash: row.hash, changedAt: row.changed_at };
+}
+
+/**
+ * Replaces a password, only while it is the one of then; its hash may have been made
+ * again. @returns whether it did
+ */
+export async function exchangePassword(
+  trx: Knex.Transaction,
+  password: { userId: string; tenantId: string; hash: string; changedAt: Date },
+  setAt: Date,
+): Promise<boolean> {
+  const count = await trx('user_passwords')
+    .where({ user_id: password.userId, tenant_id: password.tenantId, changed_at: setAt })
+    .update({ hash: password.hash, changed_at: password.changedAt });
+  return count === 1;
+}
+
 /** Replaces a hash by another of the same password: only while it still stands there. */
 export async function replaceHash(
   knex: Knex,

@@ -2,9 +2,10 @@ import type { Knex } from 'knex';
 import type { z } from 'zod';
 import { AppError, type ErrorCode } from '../../kernel/errors.ts';
 import { isUuid, newId } from '../../kernel/ids.ts';
+import type { UserKey } from './change-repository.ts';
 import { userEvents } from './events.ts';
 import type { Identifier } from './identifier.ts';
-import { assertAttributes, type ChangeDeps, createProfileChanges } from './profile.ts';
+import { assertAttributes, type ChangeDeps, createProfileChanges, lockTarget } from './profile.ts';
 import * as repository from './repository.ts';
 import { type NewUser, newUser, type Profile, wordsOf } from './schema.ts';
 
@@ -159,6 +160,39 @@ export function createUserService(deps: UserServiceDeps) {
         );
       });
     },
+
+    /**
+     * Reads, in the caller's transaction, a user who is about to be changed; nobody else
+     * changes it until the commit. @throws AppError IDENT_NOT_FOUND
+     */
+    lock: (trx: Knex.Transaction, target: UserKey): Promise<Profile> => lockTarget(trx, target),
+
+    /**
+     * Writes, in the caller's transaction, a password that its user has chosen, with its
+     * event; it was checked and hashed.
+     * @param replaces when the password was set that it takes the place of, if only of that
+     * @returns false when there is another by now: nothing is written then
+     */
+    async writePassword(
+      trx: Knex.Transaction,
+      { tenantId, userId }: UserKey,
+      hash: string,
+      replaces?: Date,
+    ): Promise<boolean> {
+      const password = { userId, tenantId, hash, changedAt: new Date(clock.now()) };
+      if (replaces === undefined) await repository.upsertPassword(trx, password);
+      else if (!(await repository.exchangePassword(trx, password, replaces))) return false;
+      const facts = { subject: userId, tenantId, actorId: userId };
+      await emit(trx, userEvents.passwordChanged, facts, { userId, by: 'user' });
+      return true;
+    },
+
+    /** The encoded hash of a user's password, and when that was set. */
+    findPassword: (
+      tenantId: string,
+      userId: string,
+    ): Promise<{ hash: string; changedAt: Date } | undefined> =>
+      repository.findPassword(knex, tenantId, userId),
 
     /** Makes a user of any tenant a member of another, with these roles there. */
     async addToTenant(tenantId: string, userId: string, roles: string[]): Promise<void> {
