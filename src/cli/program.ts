@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addAudit } from './commands/audit.ts';
 import { addClients } from './commands/clients.ts';
 import { addCodes } from './commands/codes.ts';
 import { addConfig } from './commands/config.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addEvents } from './commands/events.ts';
 import { addInitialAccessTokens } from './commands/initial-access-tokens.ts';
 import { addKeys } from './commands/keys.ts';
 import { addMigrate } from './commands/migrate.ts';
@@ -43,6 +45,8 @@ function buildProgram(setExitCode: (code: number) => void): Command {
     addInitialAccessTokens,
     addTrustedIssuers,
     addKeys,
+    addEvents,
+    addAudit,
     addConfig,
     addDoctor,
   ];

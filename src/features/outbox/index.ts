@@ -9,4 +9,6 @@ export {
   type OutboxLag,
   type OutboxRelay,
 } from './relay.ts';
+export { createEventLog, type EventLog } from './replay.ts';
+export type { EventFilter } from './replay-repository.ts';
 export { listHistory } from './repository.ts';
