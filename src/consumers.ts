@@ -1,5 +1,6 @@
 import type { Deps } from './deps.ts';
 import { passwordConsumers } from './features/password/index.ts';
+import { signInConsumers } from './features/sign-in/index.ts';
 import { userEvents } from './features/user/index.ts';
 import { verificationConsumers } from './features/verification/index.ts';
 import { consumer, type EventConsumer } from './kernel/events.ts';
@@ -14,6 +15,7 @@ export const createConsumers = (deps: Deps): EventConsumer[] => [
     deps.lifecycle.completeClosing(userId),
   ),
   ...passwordConsumers({ ...deps, issuer: deps.config.ISSUER }),
+  ...signInConsumers({ ...deps, knex: deps.postgres.knex, issuer: deps.config.ISSUER }),
   ...verificationConsumers({
     ...deps,
     addressDigest: (address) => deps.lookups.digest('address', address),

@@ -18,6 +18,7 @@ export const mailTemplates = [
   'identifier-changed',
   'new-sign-in',
   'account-deleted',
+  'account-locked',
   'ciba-approval',
 ] as const;
 export type MailTemplate = (typeof mailTemplates)[number];

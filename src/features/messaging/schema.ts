@@ -16,6 +16,8 @@ export interface MessageTemplates {
   'identifier-changed': { name: string; what: string; when: string; link: string };
   'new-sign-in': { name: string; when: string; ip: string; agent: string; link: string };
   'account-deleted': { name: string; when: string };
+  /** Failed sign-ins have closed the account for so many minutes. */
+  'account-locked': { name: string; when: string; minutes: number; link: string };
   /** A request of an application that the person answers on another device (CIBA). */
   'ciba-approval': {
     name: string;

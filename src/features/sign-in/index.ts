@@ -7,6 +7,7 @@ export type { Proof, SignedIn } from './admission.ts';
 export { ADDRESS_POLICY, createAttemptLimits } from './attempts.ts';
 export { BROWSER_AGE, createKnownBrowsers, type KnownBrowsers } from './browsers.ts';
 export type { Candidate, Claim } from './candidates.ts';
+export { signInConsumers } from './consumers.ts';
 export { createDeviceCookieCodec } from './device-cookie.ts';
 export { signInEvents } from './events.ts';
 export { createUnlocking, type LockCheck, type Unlocking } from './lockout.ts';
