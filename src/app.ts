@@ -20,6 +20,7 @@ import { postedRequests } from './oidc/posted-requests.ts';
 import { findSignedIn, serveEngine } from './oidc/serve.ts';
 import { createEverywherePages } from './oidc/sign-out-everywhere.ts';
 import { assetRoutes } from './web/assets.ts';
+import { devPages } from './web/dev-pages.ts';
 import { landingRoutes } from './web/landing.ts';
 import { launchRoutes } from './web/launch.ts';
 import { operationsRoutes } from './web/operations.ts';
@@ -93,6 +94,7 @@ export function buildApp(deps: Deps): Koa {
     }),
     assetRoutes(deps),
     pageErrors({ pages: deps.errorPages, log }),
+    ...(config.NODE_ENV === 'development' ? [devPages(deps)] : []),
     launchRoutes({ issuer: config.ISSUER, clients: deps.clients }),
     landingRoutes({ ...deps, findSignedIn: (ctx) => findSignedIn(deps.engine, ctx) }),
     under(

@@ -3,6 +3,7 @@ import { createTransport, type SendMailOptions } from 'nodemailer';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Secret } from '../kernel/crypto.ts';
+import { newId } from '../kernel/ids.ts';
 import { type Outbound, OutboundRefusedError } from './outbound.ts';
 import { createPost, DeliveryError, type Post, type PostOptions } from './post.ts';
 
@@ -139,7 +140,8 @@ export async function keepInFolder(
   folder: string,
   files: Record<string, string | Buffer>,
 ): Promise<string> {
-  const name = `${folder}/${new Date().toISOString().replaceAll(':', '-')}`;
+  const instant = new Date().toISOString().replaceAll(':', '-');
+  const name = `${folder}/${instant}-${newId().slice(-6)}`;
   await mkdir(folder, { recursive: true });
   for (const [ending, content] of Object.entries(files)) {
     await writeFile(`${name}.${ending}`, content, { mode: 0o600 });

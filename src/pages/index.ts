@@ -1,6 +1,7 @@
 export type { AccountPageModels, FormError } from './account-models.ts';
 export { type Asset, assetPath, assets } from './assets.ts';
 export { brandStylesheet } from './brand-colour.ts';
+export type { DevInboxModel, DevMessageModel, DevTemplatesModel } from './dev-models.ts';
 export { webUrl } from './html.ts';
 export { isLocale, type LocaleWishes, locales, negotiateLocale } from './locale.ts';
 export {

@@ -1,4 +1,5 @@
 import type { AccountPageModels } from './account-models.ts';
+import type { DevPageModels } from './dev-models.ts';
 
 /** Languages the hosted pages speak. */
 export type Locale = 'en' | 'vi';
@@ -181,7 +182,7 @@ export interface NotFoundModel {
 }
 
 /** Every hosted page and the data it needs. */
-export interface PageModels extends AccountPageModels {
+export interface PageModels extends AccountPageModels, DevPageModels {
   landing: LandingModel;
   'sign-in': SignInModel;
   consent: ConsentModel;

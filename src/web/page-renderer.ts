@@ -32,6 +32,7 @@ export interface PageContext {
 
 /** Policies of pages that need more than every page may; a script only where nothing else will do. */
 const POLICIES: Partial<Record<PageName, string>> = {
+  'dev-message': `${PAGE_CSP}; frame-src 'self'`,
   continue: `${PAGE_CSP}; script-src 'self'`,
 };
 

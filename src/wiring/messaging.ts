@@ -124,6 +124,7 @@ export function createMessaging(
   });
   return {
     messenger: createMessenger({ mail, sms }),
+    messageRenderer: renderer,
     posts: {
       /**
        * Sends a sample at once, past the queue.
