@@ -65,11 +65,16 @@ export interface Message<T extends TemplateName = TemplateName> {
   values: MessageTemplates[T];
   /** Milliseconds since the epoch; a message that is still waiting then is of no use. */
   expiresAt: number;
+  /**
+   * The caller has asked `isReady`, alike for everybody. Asking again, for the tenant
+   * of a person who was found, would tell by its time that there is one.
+   */
+  isReadinessKnown?: boolean;
 }
 
 /** What of a message waits in a queue beside its receiver. */
 export type MessageRequest<T extends TemplateName = TemplateName> = Required<
-  Omit<Message<T>, 'to' | 'expiresAt'>
+  Omit<Message<T>, 'to' | 'expiresAt' | 'isReadinessKnown'>
 >;
 
 /** Sends messages from queues: a request never waits for a mail server or an SMS gateway. */

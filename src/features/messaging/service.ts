@@ -39,7 +39,7 @@ export function createMessenger(posts: Record<Channel, Desk>): Messenger {
     async send(id, message) {
       if (!ID.test(id)) throw new TypeError('the id of a message has letters, digits, - and _');
       const channel = channelOf(message.template);
-      if (!(await posts[channel].isReady(message.tenantId))) {
+      if (!message.isReadinessKnown && !(await posts[channel].isReady(message.tenantId))) {
         throw new AppError('IDENT_UNAVAILABLE', { detail: DETAILS[channel] });
       }
       const { to, expiresAt } = message;

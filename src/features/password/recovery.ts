@@ -119,7 +119,8 @@ export function createRecovery(deps: RecoveryDeps) {
     const { user, locale } = to;
     const { code, minutes, expiresAt } = sent;
     const id = `forgot-password-${newId()}`;
-    const base = { tenantId: user?.tenantId ?? to.tenantId, locale };
+    const tenantId = user?.tenantId ?? to.tenantId;
+    const base = { tenantId, locale, isReadinessKnown: true };
     if (channel === 'sms') {
       const receiver = user?.phone ?? null;
       const values = { code, minutes };

@@ -116,6 +116,7 @@ export function createVerificationService(deps: VerificationDeps) {
       to: user ? to.value : null,
       tenantId: user?.tenantId ?? tenantId,
       locale,
+      isReadinessKnown: true,
       zoneinfo: user?.zoneinfo ?? null,
       values: {
         name: user ? describeUser(user).name : '',
@@ -157,6 +158,7 @@ export function createVerificationService(deps: VerificationDeps) {
         to: user ? address.value : null,
         tenantId: user?.tenantId ?? tenantId,
         locale: languages,
+        isReadinessKnown: true,
         values: { code, minutes },
         expiresAt,
       });
