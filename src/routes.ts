@@ -1,4 +1,4 @@
-import { authRoutes } from './features/auth/index.ts';
+import { authRoutes, codeRoutes } from './features/auth/index.ts';
 import { passwordRoutes } from './features/password/index.ts';
 import { signInRoutes } from './features/sign-in/index.ts';
 import { type UserRouteDeps, userRoutes } from './features/user/index.ts';
@@ -9,7 +9,7 @@ import type { Route } from './kernel/http/index.ts';
 export interface RouteDeps {
   auth: Parameters<typeof authRoutes>[0];
   me: UserRouteDeps;
-  signIn: Parameters<typeof signInRoutes>[0];
+  signIn: Parameters<typeof signInRoutes>[0] & Parameters<typeof codeRoutes>[0]['signIn'];
   verification: Parameters<typeof verificationRoutes>[0]['verification'];
   tenants: Parameters<typeof verificationRoutes>[0]['tenants'];
   password: Parameters<typeof passwordRoutes>[0]['password'];
@@ -19,6 +19,7 @@ export interface RouteDeps {
 /** The API's whole URL space, below /api/v1. */
 export const apiRoutes = (deps: RouteDeps): Route[] => [
   ...authRoutes(deps.auth),
+  ...codeRoutes(deps),
   ...verificationRoutes(deps),
   ...signInRoutes(deps.signIn),
   ...passwordRoutes(deps),

@@ -27,7 +27,7 @@ export function createAccounts(
   features: Features,
   means: AccountMeans,
 ) {
-  const proofs = createProofs(infra, means.lookups);
+  const proofs = createProofs(infra, means.lookups, features.rateLimits);
   const signIn = createSignIn(infra, features, { ...means, ...proofs });
   const auth = createAuth(config, features, signIn, means.engine);
   const proving = createVerification(config, infra, features, means, { signIn, ...proofs });

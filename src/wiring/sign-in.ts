@@ -1,16 +1,18 @@
 import {
   ADDRESS_POLICY,
   createAttemptLimits,
+  createCodeSignIn,
   createDeviceCookieCodec,
   createKnownBrowsers,
   createSignInService,
 } from '../features/sign-in/index.ts';
 import { securityEvent } from '../infra/logger.ts';
-import type { OneTimeCodes } from '../infra/one-time-codes.ts';
 import { ipBucket, ipNetwork, rateLimitHeaders } from '../infra/rate-limits.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import { hmacSha256 } from '../kernel/crypto.ts';
+import type { AccountMeans } from './accounts.ts';
 import type { Features } from './features.ts';
+import type { Proofs } from './proofs.ts';
 import { createUnlockCodes } from './unlock-codes.ts';
 
 /** Logs and counts what came of each sign-in. */
@@ -28,22 +30,25 @@ const reportSignIn =
 export function createSignIn(
   infra: Infrastructure,
   features: Features,
-  { deviceKeys, codes }: { deviceKeys: readonly Buffer[]; codes: Pick<OneTimeCodes, 'unlock'> },
+  {
+    deviceKeys,
+    messenger,
+    codes,
+  }: Pick<AccountMeans, 'deviceKeys' | 'messenger'> & Pick<Proofs, 'codes'>,
 ) {
   const { log, passwords, clock } = infra;
   const { knex } = infra.postgres;
   const { emit, users, tenants, rateLimits } = features;
   const [deviceKey = Buffer.alloc(0)] = deviceKeys;
-  return createSignInService({
+  const base = {
     knex,
     clock,
     emit,
-    passwords,
     users,
     tenants,
     attempts: createAttemptLimits(rateLimits, clock, ipBucket),
-    unlockCodes: createUnlockCodes(codes),
-    limitHeaders: (state) => rateLimitHeaders(state, ADDRESS_POLICY),
+    limitHeaders: (state: Parameters<typeof rateLimitHeaders>[0]) =>
+      rateLimitHeaders(state, ADDRESS_POLICY),
     browsers: createKnownBrowsers({
       knex,
       clock,
@@ -52,6 +57,14 @@ export function createSignIn(
       networkOf: ipNetwork,
     }),
     onResult: reportSignIn(infra),
-    onBackgroundError: (error) => log.error({ err: error }, 'background work failed'),
-  });
+  };
+  return {
+    ...createSignInService({
+      ...base,
+      passwords,
+      unlockCodes: createUnlockCodes(codes),
+      onBackgroundError: (error) => log.error({ err: error }, 'background work failed'),
+    }),
+    ...createCodeSignIn({ ...base, codes, messenger }),
+  };
 }

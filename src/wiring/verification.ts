@@ -9,7 +9,7 @@ import {
 import type { Infrastructure } from '../infrastructure.ts';
 import type { AccountMeans } from './accounts.ts';
 import type { Features } from './features.ts';
-import type { createProofs } from './proofs.ts';
+import type { Proofs } from './proofs.ts';
 
 /** Proofs of addresses, another address, and the messages that follow from both. */
 export function createVerification(
@@ -17,7 +17,7 @@ export function createVerification(
   infra: Infrastructure,
   features: Features,
   means: Pick<AccountMeans, 'messenger' | 'lookups'>,
-  parts: ReturnType<typeof createProofs> & { signIn: SignInService },
+  parts: Proofs & { signIn: SignInService },
 ) {
   const base = {
     ...features,

@@ -191,10 +191,10 @@ suite('ASVS 6.3.8: who has an address is not told', () => {
     await quiet.deps.postgres.knex('users').where({ id: shut.id }).update({ status: 'suspended' });
     const emails = [known.email, 'nobody@lotus.example', quiet.people.user.email, shut.email];
     const works = [];
-    for (const email of ['warm@lotus.example', ...emails]) {
+    for (const email of emails) {
       works.push(await countWork(quiet, () => post(quiet, REQUEST, { email })));
     }
-    const [, first, ...others] = works;
+    const [first, ...others] = works;
     assert.equal(first?.messages, 1, JSON.stringify(first));
     assert.ok(first.scripts >= 2 && first.queries.length >= 4, JSON.stringify(first));
     for (const work of others) assert.deepEqual(work, first);

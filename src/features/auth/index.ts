@@ -3,6 +3,7 @@
  * and their sessions. Must not decide who may sign in, nor make tokens itself:
  * the engine does.
  */
+export { codeRoutes } from './code-routes.ts';
 export { authRoutes } from './routes.ts';
 export { type TokenResponse, tokenResponse } from './schema.ts';
 export { type AuthService, createAuthService } from './service.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { userStatuses } from '../user/index.ts';
+import { sixDigits } from '../verification/index.ts';
 
 /** What every first-party sign-in answers, whichever way the person proved who they are. */
 export const tokenResponse = z
@@ -44,6 +45,13 @@ export const loginRequest = z
   })
   .meta({ id: 'LoginRequest' });
 export type LoginRequest = z.output<typeof loginRequest>;
+
+const codeClaim = z.object({
+  identifier: z.string().min(1).max(LONGEST.identifier).describe('E-mail address or phone number'),
+  tenant: loginRequest.shape.tenant,
+});
+export const codeRequest = codeClaim.meta({ id: 'CodeRequest' });
+export const codeSignIn = codeClaim.extend({ code: sixDigits }).meta({ id: 'CodeSignIn' });
 
 export const refreshRequest = z
   .object({ refreshToken: z.string().min(1).max(LONGEST.token) })

@@ -11,4 +11,4 @@ export {
   SMS_TEMPLATES,
   type TemplateName,
 } from './schema.ts';
-export { createMessenger } from './service.ts';
+export { assertReady, createMessenger } from './service.ts';

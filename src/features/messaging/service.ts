@@ -52,3 +52,13 @@ export function createMessenger(posts: Record<Channel, Desk>): Messenger {
     },
   };
 }
+
+/** @throws AppError IDENT_UNAVAILABLE where messages of this kind cannot be sent */
+export async function assertReady(
+  messenger: Pick<Messenger, 'isReady'>,
+  channel: Channel,
+  tenantId: string,
+): Promise<void> {
+  if (await messenger.isReady(channel, tenantId)) return;
+  throw new AppError('IDENT_UNAVAILABLE', { detail: DETAILS[channel] });
+}

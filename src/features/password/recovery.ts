@@ -3,12 +3,11 @@ import type { Clock } from '../../kernel/clock.ts';
 import { constantTimeEqual, sha256 } from '../../kernel/crypto.ts';
 import { AppError } from '../../kernel/errors.ts';
 import { newId } from '../../kernel/ids.ts';
-import type { Messenger } from '../messaging/index.ts';
+import { assertReady, type Messenger } from '../messaging/index.ts';
 import type { OneTimeLinks } from '../one-time-link/index.ts';
 import type { Candidate, Claim, SignInService } from '../sign-in/index.ts';
 import type { TenantService } from '../tenant/index.ts';
 import { describeUser, type Identifier, parseIdentifier, type User } from '../user/index.ts';
-import { assertReady } from '../verification/index.ts';
 
 /** What links that set a new password are for. */
 export const RESET_PASSWORD = 'reset-password';

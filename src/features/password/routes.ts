@@ -1,13 +1,7 @@
 import { z } from 'zod';
-import { type Route, route } from '../../kernel/http/index.ts';
+import { languagesOf, type Route, route } from '../../kernel/http/index.ts';
 import type { TenantService } from '../tenant/index.ts';
-import {
-  claimOf,
-  codeRequested,
-  languagesOf,
-  sixDigits,
-  tenantName,
-} from '../verification/index.ts';
+import { claimOf, codeRequested, sixDigits, tenantName } from '../verification/index.ts';
 import { LONGEST_PASSWORD_INPUT } from './policy.ts';
 import type { PasswordService } from './service.ts';
 

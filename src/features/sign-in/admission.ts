@@ -26,7 +26,7 @@ export interface Proof {
   device?: string | null | undefined;
 }
 
-interface AdmissionDeps {
+export interface AdmissionDeps {
   knex: Knex;
   clock: Clock;
   emit: Emit<Knex.Transaction>;

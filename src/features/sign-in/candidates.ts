@@ -11,7 +11,7 @@ export interface Claim {
 
 export type Candidate = Awaited<ReturnType<UserService['findByIdentifier']>>[number];
 
-interface CandidateDeps {
+export interface CandidateDeps {
   users: Pick<UserService, 'findByIdentifier'>;
   tenants: Pick<TenantService, 'findByName' | 'findByEmailDomain'>;
 }

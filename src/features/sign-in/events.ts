@@ -1,6 +1,18 @@
 import { z } from 'zod';
 import { defineEvent } from '../../kernel/events.ts';
 
+/** Why a sign-in was refused; told to nobody but the audit log. */
+export const failureReasons = [
+  'unknown_user',
+  'no_password',
+  'wrong_password',
+  'no_code',
+  'wrong_code',
+  'not_active',
+  'ambiguous',
+] as const;
+export type FailureReason = (typeof failureReasons)[number];
+
 export const signInEvents = {
   loggedIn: defineEvent(
     'identity.user.logged_in.v1',
@@ -25,7 +37,7 @@ export const signInEvents = {
     z.object({
       userId: z.uuid().nullable(),
       clientId: z.string().nullable(),
-      reason: z.enum(['unknown_user', 'no_password', 'wrong_password', 'not_active', 'ambiguous']),
+      reason: z.enum(failureReasons),
     }),
   ),
   locked: defineEvent(

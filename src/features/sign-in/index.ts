@@ -13,3 +13,4 @@ export { signInEvents } from './events.ts';
 export { createUnlocking, type LockCheck, type Unlocking } from './lockout.ts';
 export { signInRoutes } from './routes.ts';
 export { createSignInService, type SignInService } from './service.ts';
+export { type CodeProof, type CodeRequest, createCodeSignIn } from './with-code.ts';

@@ -1,15 +1,14 @@
-import type { Knex } from 'knex';
 import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
-import type { Emit } from '../../kernel/events.ts';
 import type { TenantService } from '../tenant/index.ts';
 import { parseIdentifier, type UserService } from '../user/index.ts';
 import { createAdmission, type SignedIn } from './admission.ts';
-import type { Attempt, AttemptLimits, TakenAttempt } from './attempts.ts';
+import type { Attempt, TakenAttempt } from './attempts.ts';
 import type { KnownBrowsers } from './browsers.ts';
 import { type Candidate, type Claim, createFindCandidate } from './candidates.ts';
-import { signInEvents } from './events.ts';
+import type { FailureReason } from './events.ts';
 import { accountKey, createLockCheck, createUnlocking, type UnlockingDeps } from './lockout.ts';
+import { createTries, type TryDeps } from './tries.ts';
 
 /** What sign-in needs of the password hasher. */
 interface PasswordVerifier {
@@ -18,25 +17,16 @@ interface PasswordVerifier {
   hash(password: string): Promise<string>;
 }
 
-export interface SignInDeps {
-  knex: Knex;
+export interface SignInDeps extends TryDeps {
   clock: Clock;
-  emit: Emit<Knex.Transaction>;
   passwords: PasswordVerifier;
-  attempts: AttemptLimits;
   browsers: KnownBrowsers;
   unlockCodes: UnlockingDeps['unlockCodes'];
-  /** The headers that tell of the budget of an address. */
-  limitHeaders(state: NonNullable<TakenAttempt['addressState']>): Record<string, string>;
   users: Pick<UserService, 'findAccount' | 'findByIdentifier' | 'replaceHash'>;
   tenants: Pick<TenantService, 'findByName' | 'findByEmailDomain'>;
-  /** Told what came of each attempt, for metrics and the security log. */
-  onResult(result: SignInResult, facts: { userId: string | null; tenantId: string | null }): void;
   /** Told of work that failed after the person was let in. */
   onBackgroundError(error: unknown): void;
 }
-
-export type SignInResult = 'success' | 'failure' | 'rate_limited' | 'locked' | 'busy';
 
 export interface PasswordSignIn extends Claim {
   /** E-mail address, phone number or username, as typed. */
@@ -48,8 +38,6 @@ export interface PasswordSignIn extends Claim {
   device?: string | null | undefined;
 }
 
-type FailureReason = 'unknown_user' | 'no_password' | 'wrong_password' | 'not_active' | 'ambiguous';
-
 /** Longest password that is looked at, in characters; one more is simply wrong. */
 const LONGEST_PASSWORD = 1_024;
 
@@ -59,6 +47,7 @@ export type SignInService = ReturnType<typeof createSignInService>;
 export function createSignInService(deps: SignInDeps) {
   const findCandidate = createFindCandidate(deps);
   const admit = createAdmission(deps);
+  const tries = createTries(deps);
 
   async function refuse(
     request: Pick<PasswordSignIn, 'clientId'>,
@@ -66,39 +55,8 @@ export function createSignInService(deps: SignInDeps) {
     reason: FailureReason,
     lockedUntil: Date | null,
   ): Promise<never> {
-    const facts = {
-      subject: candidate?.id ?? 'unknown',
-      tenantId: candidate?.tenantId ?? null,
-      actorId: null,
-    };
-    const userId = candidate?.id ?? null;
-    await deps.knex.transaction(async (trx) => {
-      await deps.emit(trx, signInEvents.loginFailed, facts, {
-        userId,
-        clientId: request.clientId,
-        reason,
-      });
-      if (lockedUntil) {
-        await deps.emit(trx, signInEvents.locked, facts, {
-          userId,
-          until: lockedUntil.toISOString(),
-        });
-      }
-    });
-    deps.onResult('failure', { userId, tenantId: facts.tenantId });
+    await tries.fail({ candidate, clientId: request.clientId, reason, lockedUntil });
     throw new AppError('IDENT_INVALID_CREDENTIALS', { log: { reason } });
-  }
-
-  /** Takes the attempt from its budgets before the password is looked at. */
-  async function takeAttempt(attempt: Attempt, facts: Parameters<SignInDeps['onResult']>[1]) {
-    const taken = await deps.attempts.take(attempt);
-    if (taken.refusedBy === null) return taken;
-    const isAccount = taken.refusedBy === 'account';
-    deps.onResult(isAccount ? 'locked' : 'rate_limited', facts);
-    throw new AppError(isAccount ? 'IDENT_LOCKED' : 'IDENT_RATE_LIMITED', {
-      retryAfter: taken.retryAfter,
-      ...(taken.addressState ? { headers: deps.limitHeaders(taken.addressState) } : {}),
-    });
   }
 
   async function verify(
@@ -151,7 +109,7 @@ export function createSignInService(deps: SignInDeps) {
       const device = await deps.browsers.recognise(user, request.device);
       const attempt: Attempt = { clientIp, account: accountKey(user.id), device };
       const facts = { userId: user.id, tenantId: user.tenantId };
-      const taken = await takeAttempt(attempt, facts);
+      const taken = await tries.take(attempt, facts);
       if (!(await verify(request, user, taken))) {
         const reason = user.passwordHash === null ? 'no_password' : 'wrong_password';
         return refuse(request, user, reason, taken.lockedUntil);
@@ -174,7 +132,7 @@ export function createSignInService(deps: SignInDeps) {
         device: await deps.browsers.recognise(candidate ?? null, request.device),
       };
       const facts = { userId: candidate?.id ?? null, tenantId: candidate?.tenantId ?? null };
-      const taken = await takeAttempt(attempt, facts);
+      const taken = await tries.take(attempt, facts);
       const matches = await verify(request, candidate, taken);
       const reason = reasonToRefuse(found, matches);
       if (!candidate || reason) {

@@ -7,6 +7,6 @@ export { verificationEvents } from './events.ts';
 export { linkingRoutes } from './link-routes.ts';
 export { createLinkingService, type LinkingService } from './linking.ts';
 export { createNotices } from './notices.ts';
-export { claimOf, languagesOf, verificationRoutes } from './routes.ts';
+export { claimOf, verificationRoutes } from './routes.ts';
 export { codeRequested, sixDigits, tenantName } from './schema.ts';
-export { assertReady, createVerificationService, type VerificationService } from './service.ts';
+export { createVerificationService, type VerificationService } from './service.ts';

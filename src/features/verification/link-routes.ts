@@ -1,7 +1,6 @@
-import { type Route, route } from '../../kernel/http/index.ts';
+import { languagesOf, type Route, route } from '../../kernel/http/index.ts';
 import type { Address } from '../user/index.ts';
 import type { LinkingService } from './linking.ts';
-import { languagesOf } from './routes.ts';
 import * as schema from './schema.ts';
 
 /** A change of how one signs in asks for a sign-in of at most this age, in seconds (ASVS 7.5.1). */

@@ -5,7 +5,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
 import type { Emit } from '../../kernel/events.ts';
 import { newId } from '../../kernel/ids.ts';
-import type { Messenger } from '../messaging/index.ts';
+import { assertReady, type Messenger } from '../messaging/index.ts';
 import type { OneTimeLinks } from '../one-time-link/index.ts';
 import {
   type Address,
@@ -17,7 +17,6 @@ import {
 } from '../user/index.ts';
 import { CHANNELS } from './channels.ts';
 import type { Notices } from './notices.ts';
-import { assertReady } from './service.ts';
 
 export interface LinkingDeps {
   knex: Knex;

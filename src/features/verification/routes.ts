@@ -1,4 +1,4 @@
-import { type ApiRequest, type Route, route } from '../../kernel/http/index.ts';
+import { languagesOf, type Route, route } from '../../kernel/http/index.ts';
 import type { TenantService } from '../tenant/index.ts';
 import * as schema from './schema.ts';
 import type { VerificationService } from './service.ts';
@@ -10,13 +10,6 @@ const PROOF_ERRORS = ['IDENT_TOKEN_SPENT', 'IDENT_LOCKED'] as const;
 export interface VerificationRouteDeps {
   verification: VerificationService;
   tenants: Pick<TenantService, 'findByName'>;
-}
-
-/** The languages of Accept-Language (RFC 9110 12.5.4) as they stand, without weights. */
-export function languagesOf(request: Pick<ApiRequest, 'header'>): string | null {
-  const header = request.header('accept-language')?.slice(0, 200) ?? '';
-  const tags = header.split(',').map((range) => range.split(';', 1)[0]?.trim() ?? '');
-  return tags.filter((tag) => /^[A-Za-z]/.test(tag)).join(' ') || null;
 }
 
 /** Whom a body means: nobody where it names a tenant that there is not. */

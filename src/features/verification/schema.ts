@@ -1,8 +1,5 @@
 import { z } from 'zod';
-import { newUser } from '../user/index.ts';
-
-export const emailAddress = newUser.shape.email.unwrap();
-export const phoneNumber = newUser.shape.phone.unwrap();
+import { emailAddress, phoneNumber } from '../user/index.ts';
 
 export const sixDigits = z.string().regex(/^\d{6}$/, 'must be six digits');
 

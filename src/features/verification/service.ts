@@ -5,7 +5,7 @@ import { constantTimeEqual } from '../../kernel/crypto.ts';
 import { AppError } from '../../kernel/errors.ts';
 import type { Emit } from '../../kernel/events.ts';
 import { newId } from '../../kernel/ids.ts';
-import type { Messenger } from '../messaging/index.ts';
+import { assertReady, type Messenger } from '../messaging/index.ts';
 import type { OneTimeLinks } from '../one-time-link/index.ts';
 import type { Candidate, Claim, SignInService } from '../sign-in/index.ts';
 import type { TenantService } from '../tenant/index.ts';
@@ -207,14 +207,3 @@ export function createVerificationService(deps: VerificationDeps) {
 /** Where a link to verify an address leads. */
 export const verificationLink = (issuer: string, token: string): string =>
   `${issuer}/verify-email?token=${token}`;
-
-/** @throws AppError IDENT_UNAVAILABLE where messages of this kind cannot be sent */
-export async function assertReady(
-  messenger: Pick<Messenger, 'isReady'>,
-  channel: 'mail' | 'sms',
-  tenantId: string,
-): Promise<void> {
-  if (await messenger.isReady(channel, tenantId)) return;
-  const what = channel === 'mail' ? 'Mails' : 'Messages to phones';
-  throw new AppError('IDENT_UNAVAILABLE', { detail: `${what} cannot be sent at the moment.` });
-}

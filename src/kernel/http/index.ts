@@ -7,6 +7,7 @@ export { isDependencyFailure } from './dependency-failure.ts';
 export { entityTag, readIfMatch } from './entity-tag.ts';
 export { checkHost } from './host-check.ts';
 export { readBytes } from './json-body.ts';
+export { languagesOf } from './languages.ts';
 export { lintRoutes } from './lint.ts';
 export type { Log } from './log.ts';
 export { isPlainPath, refuseOddPaths } from './paths.ts';
