@@ -1,6 +1,7 @@
 import type { Deps } from './deps.ts';
 import { passwordConsumers } from './features/password/index.ts';
 import { signInConsumers } from './features/sign-in/index.ts';
+import { signUpConsumers } from './features/sign-up/index.ts';
 import { userEvents } from './features/user/index.ts';
 import { verificationConsumers } from './features/verification/index.ts';
 import { consumer, type EventConsumer } from './kernel/events.ts';
@@ -16,6 +17,7 @@ export const createConsumers = (deps: Deps): EventConsumer[] => [
   ),
   ...passwordConsumers({ ...deps, issuer: deps.config.ISSUER }),
   ...signInConsumers({ ...deps, knex: deps.postgres.knex, issuer: deps.config.ISSUER }),
+  ...signUpConsumers({ ...deps, issuer: deps.config.ISSUER }),
   ...verificationConsumers({
     ...deps,
     addressDigest: (address) => deps.lookups.digest('address', address),

@@ -1,6 +1,7 @@
 import { authRoutes, codeRoutes } from './features/auth/index.ts';
 import { passwordRoutes } from './features/password/index.ts';
 import { signInRoutes } from './features/sign-in/index.ts';
+import { signUpRoutes } from './features/sign-up/index.ts';
 import { type UserRouteDeps, userRoutes } from './features/user/index.ts';
 import { linkingRoutes, verificationRoutes } from './features/verification/index.ts';
 import type { Route } from './kernel/http/index.ts';
@@ -10,6 +11,7 @@ export interface RouteDeps {
   auth: Parameters<typeof authRoutes>[0];
   me: UserRouteDeps;
   signIn: Parameters<typeof signInRoutes>[0] & Parameters<typeof codeRoutes>[0]['signIn'];
+  signUp: Parameters<typeof signUpRoutes>[0]['signUp'];
   verification: Parameters<typeof verificationRoutes>[0]['verification'];
   tenants: Parameters<typeof verificationRoutes>[0]['tenants'];
   password: Parameters<typeof passwordRoutes>[0]['password'];
@@ -18,6 +20,7 @@ export interface RouteDeps {
 
 /** The API's whole URL space, below /api/v1. */
 export const apiRoutes = (deps: RouteDeps): Route[] => [
+  ...signUpRoutes(deps),
   ...authRoutes(deps.auth),
   ...codeRoutes(deps),
   ...verificationRoutes(deps),

@@ -18,6 +18,7 @@ const CLUSTER_TIMEOUT = 6_000;
 /** Everything that this process counts; labels come from bounded sets only. */
 export interface Metrics {
   readonly loginTotal: Counter<'result'>;
+  readonly registerTotal: Counter<'result'>;
   readonly refreshTotal: Counter<'result'>;
   readonly sessionRevokedTotal: Counter;
   readonly backchannelLogoutTotal: Counter<'result'>;
@@ -104,6 +105,12 @@ function askPrimary(): Promise<string> {
 function createInstruments(registry: Registry, collect: () => Promise<void>) {
   const registers = [registry];
   return {
+    registerTotal: new Counter({
+      name: 'auth_register_total',
+      help: 'Registrations by result: success, taken (the address has an account), failure',
+      labelNames: ['result'],
+      registers,
+    }),
     loginTotal: new Counter({
       name: 'auth_login_total',
       help: 'Sign-ins by result',

@@ -19,6 +19,7 @@ export const mailTemplates = [
   'new-sign-in',
   'account-deleted',
   'account-locked',
+  'already-registered',
   'ciba-approval',
 ] as const;
 export type MailTemplate = (typeof mailTemplates)[number];

@@ -25,6 +25,7 @@ export const sampleValues: Record<MailTemplate | SmsTemplate, MessageValues> = {
   'identifier-changed': { name, what: 'email', when: act.when, link },
   'new-sign-in': { ...act, link },
   'account-deleted': { name, when: act.when },
+  'already-registered': { name, when: act.when, link },
   'account-locked': { name, when: act.when, minutes: 15, link },
   'ciba-approval': { name, client: 'Acme Portal', message: 'W4SCT', minutes: 5, link },
   'phone-auth': { code, minutes: 5 },

@@ -9,6 +9,7 @@ import type { Features } from './features.ts';
 import { createPassword } from './password.ts';
 import { createProofs } from './proofs.ts';
 import { createSignIn } from './sign-in.ts';
+import { createSignUp } from './sign-up.ts';
 import { createVerification } from './verification.ts';
 
 /** What accounts stand on beside the stores and features. */
@@ -40,7 +41,8 @@ export function createAccounts(
     messenger: means.messenger,
     onBackgroundError: (error) => infra.log.error({ err: error }, 'background work failed'),
   });
-  return { signIn, auth, password, lifecycle, ...proofs, ...proving };
+  const signUp = createSignUp(infra, features, lifecycle);
+  return { signIn, signUp, auth, password, lifecycle, ...proofs, ...proving };
 }
 
 export type Accounts = ReturnType<typeof createAccounts>;

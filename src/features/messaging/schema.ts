@@ -18,6 +18,8 @@ export interface MessageTemplates {
   'account-deleted': { name: string; when: string };
   /** Failed sign-ins have closed the account for so many minutes. */
   'account-locked': { name: string; when: string; minutes: number; link: string };
+  /** Somebody tried to register with the address of an account. */
+  'already-registered': { name: string; when: string; link: string };
   /** A request of an application that the person answers on another device (CIBA). */
   'ciba-approval': {
     name: string;

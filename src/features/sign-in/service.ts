@@ -23,7 +23,7 @@ export interface SignInDeps extends TryDeps {
   browsers: KnownBrowsers;
   unlockCodes: UnlockingDeps['unlockCodes'];
   users: Pick<UserService, 'findAccount' | 'findByIdentifier' | 'replaceHash'>;
-  tenants: Pick<TenantService, 'findByName' | 'findByEmailDomain'>;
+  tenants: Pick<TenantService, 'find' | 'findByName' | 'findByEmailDomain'>;
   /** Told of work that failed after the person was let in. */
   onBackgroundError(error: unknown): void;
 }
@@ -134,7 +134,7 @@ export function createSignInService(deps: SignInDeps) {
       const facts = { userId: candidate?.id ?? null, tenantId: candidate?.tenantId ?? null };
       const taken = await tries.take(attempt, facts);
       const matches = await verify(request, candidate, taken);
-      const reason = reasonToRefuse(found, matches);
+      const reason = reasonToRefuse(found, matches) ?? (await reasonToWait(deps, candidate));
       if (!candidate || reason) {
         return refuse(request, candidate, reason ?? 'unknown_user', taken.lockedUntil);
       }
@@ -148,6 +148,19 @@ export function createSignInService(deps: SignInDeps) {
       return signedIn;
     },
   };
+}
+
+/**
+ * Who has registered and not proved the address yet is refused like a wrong password:
+ * anything else would tell that the registration made an account (ASVS 6.3.8).
+ */
+async function reasonToWait(
+  { tenants }: Pick<SignInDeps, 'tenants'>,
+  candidate: Candidate | undefined,
+): Promise<FailureReason | undefined> {
+  if (candidate?.status !== 'pending_verification') return undefined;
+  const tenant = await tenants.find(candidate.tenantId);
+  return tenant?.settings.requireVerifiedEmail ? 'not_active' : undefined;
 }
 
 function reasonToRefuse(

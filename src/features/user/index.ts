@@ -14,6 +14,7 @@ export { createUserLifecycle, UNPROVEN_LIFE, type UserLifecycle } from './lifecy
 export type { Target } from './profile.ts';
 export { type UserRouteDeps, userRoutes } from './routes.ts';
 export {
+  attributes,
   describeUser,
   emailAddress,
   type NewUser,

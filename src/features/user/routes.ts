@@ -64,6 +64,7 @@ function profileRoutes(deps: UserRouteDeps): Route[] {
         'changed by /me/link/email and its like.',
       tags: ['Me'],
       operationId: 'updateMe',
+      firstParty: true,
       headers: z.object({
         'if-match': z
           .string()
@@ -96,6 +97,7 @@ function dataRoutes(deps: UserRouteDeps): Route[] {
       summary: 'Get a copy of all data about you',
       tags: ['Me'],
       operationId: 'exportMe',
+      firstParty: true,
       responses: { 200: dataExport },
       errors: [],
       async handle({ actor }) {
@@ -117,6 +119,7 @@ function dataRoutes(deps: UserRouteDeps): Route[] {
         'the address that was verified.',
       tags: ['Me'],
       operationId: 'deleteMe',
+      firstParty: true,
       stepUp: { maxAge: FRESH },
       responses: { 204: null },
       errors: ['IDENT_NOT_FOUND', 'IDENT_INVALID_TRANSITION'],

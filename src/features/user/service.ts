@@ -220,8 +220,9 @@ export function createUserService(deps: UserServiceDeps) {
     find: (tenantId: string, userId: string) => repository.findUser(knex, tenantId, userId),
     list: (tenantId: string, page: { limit: number; after?: string | undefined }) =>
       repository.listUsers(knex, tenantId, page),
-    findByIdentifier: (tenantId: string | null, identifier: Identifier) =>
-      repository.findByIdentifier(knex, tenantId, identifier),
+    /** @param within the caller's transaction, which must not wait for a second connection */
+    findByIdentifier: (tenantId: string | null, identifier: Identifier, within: Knex = knex) =>
+      repository.findByIdentifier(within, tenantId, identifier),
     /** For the token engine: any tenant, with memberships. */
     findAccount: async (userId: string) =>
       isUuid(userId) ? repository.findAccount(knex, userId) : undefined,
