@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { createTransport, type SendMailOptions } from 'nodemailer';
 import type { Logger } from 'pino';
@@ -12,6 +13,8 @@ export interface Rendered {
   subject: string;
   text: string;
   html: string;
+  /** The same for each try (RFC 5322 3.6.4); the transport makes one where there is none. */
+  messageId?: string;
 }
 
 /** Where mails go out. */
@@ -191,6 +194,15 @@ function createCarriers(outbound: Pick<Outbound, 'connect'>) {
   };
 }
 
+/**
+ * A mail that is sent again, as its worker ended before it knew of the server's
+ * answer, is one to its reader: servers and programs know it by this.
+ */
+const messageIdOf = (id: string, from: string): string => {
+  const domain = /@([^@>\s]+)>?$/.exec(from)?.[1] ?? 'localhost';
+  return `<${createHash('sha256').update(id).digest('hex').slice(0, 40)}@${domain}>`;
+};
+
 /** Sends mails from a queue, each by the server of its tenant. */
 export function createMailer<Request>(options: MailerOptions<Request>): Mailer<Request> {
   const { folder, log } = options;
@@ -216,8 +228,10 @@ export function createMailer<Request>(options: MailerOptions<Request>): Mailer<R
     address,
     isReady: async (tenantId) =>
       files !== undefined || (await options.findServer(tenantId)) !== undefined,
-    deliver: async ({ to, request }) =>
-      send(to, await options.render(request), options.tenantOf(request)),
+    deliver: async ({ id, to, request }) => {
+      const mail = { ...(await options.render(request)), messageId: messageIdOf(id, options.from) };
+      await send(to, mail, options.tenantOf(request));
+    },
   });
   return { ...post, send, close: carriers.close };
 }

@@ -113,7 +113,9 @@ describe('the compose file as Docker reads it', {
       'api',
       'mailpit',
       'migrate',
+      'nats',
       'postgres',
+      'rabbitmq',
       'redis',
       'worker',
     ]);
@@ -127,7 +129,7 @@ describe('the compose file as Docker reads it', {
   });
 
   test('the stores are published nowhere, and nothing on every address', () => {
-    for (const name of ['postgres', 'redis']) {
+    for (const name of ['postgres', 'redis', 'nats', 'rabbitmq']) {
       assert.equal(services[name]?.ports, undefined);
       assert.deepEqual(Object.keys(services[name]?.networks ?? {}), ['stores']);
     }

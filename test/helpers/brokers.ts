@@ -20,10 +20,12 @@ export interface Broker {
   exited: Promise<string>;
   /** Stops it; `start` brings it back on its data and port. */
   stop(): Promise<void>;
+  /** Kills it without warning. */
+  crash(): Promise<void>;
   start(): Promise<void>;
 }
 
-type Start = (dataDir: string) => Promise<Omit<Broker, 'start'>>;
+type Start = (dataDir: string) => Promise<Omit<Broker, 'start' | 'crash'>>;
 
 /** A broker of the test file's own, stopped after it. */
 async function open(name: string, start: Start): Promise<Broker> {
@@ -43,6 +45,10 @@ async function open(name: string, start: Start): Promise<Broker> {
       return service.exited;
     },
     stop: () => service.stop(),
+    async crash() {
+      process.kill(service.pid, 'SIGKILL');
+      await service.exited;
+    },
     async start() {
       service = await start(dataDir);
     },
