@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { createConsumers } from '../../src/consumers.ts';
+import { createSmsGateway } from '../helpers/sms-gateway.ts';
 import { callApi } from './auth-support.ts';
 import {
   assertProblem,
@@ -16,7 +17,8 @@ import {
 } from './proof-support.ts';
 import { type Answer, eventsOf, isDeadEverywhere, signInForTokens } from './support.ts';
 
-const world = await createProofWorld();
+const gateway = await createSmsGateway();
+const world = await createProofWorld({ OUTBOUND_ALLOWED_HOSTS: new URL(gateway.url).host });
 const quiet = await createQuietWorld();
 const { deps, clock, mailbox, people } = world;
 const { knex } = deps.postgres;
@@ -226,6 +228,29 @@ suite('a forgotten password', () => {
     const token = tokenIn(await mailbox.take(person.email));
     assert.equal((await reset({ token, password: FINE })).status, 204);
     assert.equal((await login(person.email, FINE)).status, 200);
+  });
+
+  test('a verified phone number gets a code by SMS; without a provider the answer is 503 for everybody', async () => {
+    const [phone, unknown] = ['+84901234599', '+84901234500'];
+    const person = await addPerson({ phone });
+    await knex('users').where({ id: person.id }).update({ phone_verified_at: new Date() });
+    for (const number of [phone, unknown]) {
+      assertProblem(await ask(number), 503, 'IDENT_UNAVAILABLE');
+    }
+    const settings = {
+      ...{ kind: 'http', url: `${gateway.url}/send` },
+      body: { type: 'json', template: { to: '{to}', text: '{text}' } },
+    };
+    const place = { tenantId: null, group: 'SMS', key: 'provider' } as const;
+    await deps.configurations.set(place, { settings });
+    clock.advance(10_000);
+    const shapes = [];
+    for (const number of ['+84 901 234 599', unknown]) shapes.push(shapeOf(await ask(number)));
+    assert.deepEqual(shapes[0], shapes[1]);
+    const { text } = JSON.parse((await gateway.take()).body) as { text: string };
+    const done = await reset({ identifier: phone, code: codeIn({ text }), password: FINE });
+    assert.equal(done.status, 204, JSON.stringify(done.body));
+    assert.equal((await login(phone, FINE)).status, 200);
   });
 
   test('whoever died after the commit, the consumer of the event makes tokens that are out dead', async () => {
