@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { type Config, loadConfig } from '../config.ts';
 import type { Deps } from '../deps.ts';
 import type { ClientService } from '../features/client/index.ts';
+import type { ConfigurationService } from '../features/configuration/index.ts';
 import type { InitialAccessTokenService } from '../features/registration/index.ts';
 import type { ResourceServerService } from '../features/resource-server/index.ts';
 import type { SessionService } from '../features/session/index.ts';
@@ -38,6 +39,7 @@ export interface Context {
   /** Without the engine, which only creating and changing metadata need. */
   clients(): Promise<Omit<ClientService, 'create' | 'update'>>;
   resourceServers(): Promise<ResourceServerService>;
+  configurations(): Promise<ConfigurationService>;
   sessions(): Promise<SessionService>;
   /** To lift lockouts. */
   /** Lifts locks of accounts. */
@@ -178,6 +180,15 @@ function createUnlocks(
   });
 }
 
+function createConfigurationService(stores: Stores) {
+  return once(async (): Promise<ConfigurationService> => {
+    const { createConfigurations } = await import('../wiring/configurations.ts');
+    const { knex } = await stores.database();
+    const sealer = await lateSealer(stores.config());
+    return createConfigurations({ knex, clock: systemClock, emit: await createEmit(), sealer });
+  });
+}
+
 function createInitialAccessTokens(stores: Stores) {
   return once(async (): Promise<InitialAccessTokenService> => {
     const { createInitialAccessTokenService } = await import('../features/registration/index.ts');
@@ -277,6 +288,7 @@ export function createContext(load: () => Config = loadConfig): Context {
     sessions: createSessions(stores),
     codes,
     unlocking: createUnlocks(stores, users, codes),
+    configurations: createConfigurationService(stores),
     initialAccessTokens: createInitialAccessTokens(stores),
     deps: createServiceDeps(stores, isVerbose, closers),
     async close() {

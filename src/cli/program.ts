@@ -4,6 +4,7 @@ import { addAudit } from './commands/audit.ts';
 import { addClients } from './commands/clients.ts';
 import { addCodes } from './commands/codes.ts';
 import { addConfig } from './commands/config.ts';
+import { addConfigurations } from './commands/configurations.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEvents } from './commands/events.ts';
 import { addInitialAccessTokens } from './commands/initial-access-tokens.ts';
@@ -48,6 +49,7 @@ function buildProgram(setExitCode: (code: number) => void): Command {
     addEvents,
     addAudit,
     addConfig,
+    addConfigurations,
     addDoctor,
   ];
   for (const add of groups) add(program, setExitCode);

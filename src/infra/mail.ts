@@ -210,6 +210,7 @@ export function createMailer<Request>(options: MailerOptions<Request>): Mailer<R
   const files = folder === null ? undefined : toFolder(folder, log);
 
   async function send(to: string, mail: Rendered, tenantId?: string): Promise<void> {
+    address.parse(to);
     const server = await options.findServer(tenantId);
     const carrier = server ? carriers.find(server) : files;
     if (!carrier) throw new DeliveryError('no mail server is configured', { isFinal: false });

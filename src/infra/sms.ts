@@ -116,6 +116,7 @@ export function createSmsSender<Request>(options: SmsOptions<Request>): SmsSende
   const operator = createOperatorFetch();
 
   async function send({ id, to, text }: Sms, tenantId?: string): Promise<void> {
+    address.parse(to);
     const provider = await options.findProvider(tenantId);
     const sms = { id, to, text: fitSms(text, { isPlain: provider?.isPlain ?? false }) };
     if (!provider) {

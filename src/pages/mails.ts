@@ -95,7 +95,14 @@ function shownValues({
       return [name, name === 'when' ? instant(value, locale, zoneinfo) : oneLine(value)];
     },
   );
-  return { ...Object.fromEntries(entries), brand: oneLine(brand.name) };
+  const shown: MessageValues = Object.fromEntries(entries);
+  // A link lives as long as the code beside it, unless it is said otherwise.
+  const { minutes, linkMinutes = minutes } = shown;
+  return {
+    ...shown,
+    ...(linkMinutes === undefined ? {} : { linkMinutes }),
+    brand: oneLine(brand.name),
+  };
 }
 
 /** Whole hours as hours, everything else as minutes. */
