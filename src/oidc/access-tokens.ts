@@ -41,10 +41,10 @@ export interface AccessTokenClaims extends JWTPayload {
 export interface AccessTokenVerifier {
   /**
    * The claims of a live token, or undefined for one that is malformed, forged,
-   * expired or revoked.
+   * expired or revoked. With `evenEnded`, of revocations only that of the token itself counts.
    * @throws when the revocation set cannot be read: callers fail closed
    */
-  verify(token: string): Promise<AccessTokenClaims | undefined>;
+  verify(token: string, options?: { evenEnded?: boolean }): Promise<AccessTokenClaims | undefined>;
 }
 
 /** Longest token that is looked at, in characters. */
@@ -70,7 +70,7 @@ export function createAccessTokenVerifier(options: {
     requiredClaims: ['exp', 'iat', 'jti', 'sub', 'aud', 'client_id'],
   };
   return {
-    async verify(token) {
+    async verify(token, { evenEnded = false } = {}) {
       if (token.length > LONGEST) return undefined;
       const result = await jwtVerify<AccessTokenClaims>(token, getKey, {
         ...checks,
@@ -81,8 +81,8 @@ export function createAccessTokenVerifier(options: {
       const grantId = grantIdOf(jti);
       const isRevoked = await options.revocations.isRevoked({
         jti,
-        ...(sid === undefined ? {} : { sid }),
-        ...(grantId === undefined ? {} : { grantId }),
+        ...(sid === undefined || evenEnded ? {} : { sid }),
+        ...(grantId === undefined || evenEnded ? {} : { grantId }),
       });
       return isRevoked ? undefined : result.payload;
     },

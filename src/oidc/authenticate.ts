@@ -124,9 +124,9 @@ async function findActor(
  */
 export function createAuthenticate(options: AuthenticateOptions): ApiOptions['authenticate'] {
   const audience = platformResource(options.issuer);
-  return async (credentials, request, respond) => {
+  return async (credentials, request, respond, evenEnded) => {
     if (credentials.scheme !== 'bearer' && credentials.scheme !== 'dpop') return null;
-    const claims = await options.verifier().verify(credentials.token);
+    const claims = await options.verifier().verify(credentials.token, { evenEnded });
     if (!claims || ![claims.aud].flat().includes(audience)) {
       if (credentials.scheme === 'dpop') throw refuseDpop(options.dpopAlgs(), 'invalid_token');
       return null;

@@ -45,9 +45,11 @@ const logout = (auth: AuthService): Route =>
     path: '/auth/logout',
     auth: 'user',
     firstParty: true,
+    evenEnded: true,
     limit: 'default',
     summary: 'Sign out of the session of this token',
-    description: 'Ends its refresh and access tokens and tells the applications signed in to.',
+    description:
+      'Ends its refresh and access tokens and tells the applications signed in to. Asked again while the token has not expired, it answers the same.',
     tags: TAG,
     operationId: 'logout',
     responses: { 204: null },

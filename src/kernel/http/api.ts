@@ -41,12 +41,13 @@ export interface ApiOptions {
   /**
    * Verifies a credential. Null means invalid: 401 with `invalid_token`. May throw
    * a ChallengeError that says more, or anything else to fail closed. `respond`
-   * adds headers to the answer, whatever it will be.
+   * adds headers to the answer, whatever it will be; `evenEnded`: see the route.
    */
   authenticate(
     credentials: Credentials,
     request: ApiRequest,
     respond: (headers: Readonly<Record<string, string>>) => void,
+    evenEnded: boolean,
   ): Promise<Actor | null>;
   /** JWS algorithms of DPoP proofs, where DPoP tokens are taken: offered to who has no token. */
   dpopAlgs?(): readonly string[];
@@ -90,7 +91,9 @@ async function authenticate(
   const credentials = readCredentials(ctx.req, schemes);
   // RFC 6750 3.1: without a credential the challenge carries no error.
   if (!credentials) throw new ChallengeError('IDENT_UNAUTHENTICATED', {}, offerDpop(options));
-  const actor = await options.authenticate(credentials, request, (headers) => ctx.set(headers));
+  const respond = (headers: Readonly<Record<string, string>>) => ctx.set(headers);
+  const evenEnded = route.evenEnded === true;
+  const actor = await options.authenticate(credentials, request, respond, evenEnded);
   const scheme = credentials.scheme === 'dpop' ? 'DPoP' : 'Bearer';
   if (!actor) throw invalidToken(scheme);
   const facts = requestFacts(ctx.req);

@@ -42,7 +42,7 @@ function lintRoute(route: Route): string[] {
       ? [`${name} has a body, which ${route.method} must not (RFC 9110 9.3)`]
       : []),
     ...(route.auth === 'none' &&
-    (route.permission ?? route.scope ?? route.stepUp ?? route.firstParty)
+    (route.permission ?? route.scope ?? route.stepUp ?? route.firstParty ?? route.evenEnded)
       ? [`${name} asks for rights of nobody`]
       : []),
     ...Object.keys(route.headers?.shape ?? {})

@@ -119,6 +119,11 @@ interface RouteFacts {
    * account itself, which no application gets by being signed in to.
    */
   firstParty?: boolean;
+  /**
+   * Takes tokens of sessions and grants that have ended, until they would have
+   * expired: for a request to end them that is made again.
+   */
+  evenEnded?: boolean;
   /** Codes that this route answers beside those that every route may. */
   errors: readonly ErrorCode[];
   deprecated?: boolean;
