@@ -86,6 +86,8 @@ export async function seedDemo(deps: Deps, relyingParty: string): Promise<Demo> 
   const tenant =
     (await deps.tenants.findByName('demo')) ??
     (await deps.tenants.create({ slug: 'demo', name: 'Lotus Health', colour: '#0f766e' }));
+  // What there is to try, with the development inbox.
+  await deps.tenants.updateSettings(tenant.id, { selfRegistration: true, emailCodeSignIn: true });
   const administrator = { email: 'admin@gatehouse.example', password: newSecret(PASSWORD_BYTES) };
   const user = { email: 'an.nguyen@lotus.example', password: newSecret(PASSWORD_BYTES) };
   const administratorId = await ensureUser(deps, administrator.password, {

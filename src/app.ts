@@ -23,6 +23,7 @@ import { assetRoutes } from './web/assets.ts';
 import { devPages } from './web/dev-pages.ts';
 import { landingRoutes } from './web/landing.ts';
 import { launchRoutes } from './web/launch.ts';
+import { createLinkPages } from './web/link-pages.ts';
 import { operationsRoutes } from './web/operations.ts';
 import { pageErrors, pageNotFound } from './web/page-errors.ts';
 
@@ -65,6 +66,7 @@ export function buildApp(deps: Deps): Koa {
   const certificateHeaders = [config.MTLS_CERTIFICATE_HEADER, config.MTLS_VERIFIED_HEADER].filter(
     (name) => name !== undefined,
   );
+  const linkPages = createLinkPages(deps).routes() as unknown as Middleware;
   const steps: Middleware[] = [
     requestContext({
       log: createAccessLog(log),
@@ -104,6 +106,8 @@ export function buildApp(deps: Deps): Koa {
         engine: () => deps.engine.current().provider,
       }).routes() as unknown as Middleware,
     ),
+    under('/verify-email', linkPages),
+    under('/reset-password', linkPages),
     under(
       '/logout/everywhere',
       createEverywherePages({

@@ -44,6 +44,7 @@ export async function showSignIn(
     identifier: string;
     organisation?: string;
     failure?: SignInFailure;
+    notice?: string;
     ways: PageModels['sign-in']['ways'];
   },
 ): Promise<void> {
@@ -62,6 +63,7 @@ export async function showSignIn(
       showOrganisation: step.tenantId === null,
       error: typed.failure?.error ?? null,
       fieldErrors: typed.failure?.fieldErrors ?? {},
+      notice: typed.notice ?? null,
       ways: typed.ways,
     },
     { ...step.page, ...(typed.failure ? { status: typed.failure.status } : {}) },

@@ -41,8 +41,8 @@ export interface IdentifyModel extends StepForm {
 export interface CodeModel extends StepForm {
   purpose: 'email-code' | 'sms-code' | 'verify-email' | 'verify-phone';
   resendAction: string;
-  /** Where "I have opened the link" is sent; null where the message has no link. */
-  checkAction: string | null;
+  /** Where to go once the link of the message was opened; null where it has none. */
+  openedUrl: string | null;
   /** What was typed, or where the message went. */
   sentTo: string;
   /** Minutes that a code is good for. */

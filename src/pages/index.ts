@@ -30,6 +30,7 @@ export {
   scopeLine,
   signInErrors,
   signInFieldErrors,
+  signInNotices,
   signUpErrors,
   stepErrors,
 } from './message-ids.ts';

@@ -34,6 +34,9 @@ export const signInErrors = [
   'sign-in.error.unavailable',
 ] as const;
 
+/** What the sign-in page may have to say before somebody signs in. */
+export const signInNotices = ['sign-in.notice.signed-up', 'sign-in.notice.verified'] as const;
+
 /** What can be wrong with one field of the sign-in form. */
 export const signInFieldErrors = [
   'sign-in.field.identifier-required',
@@ -64,12 +67,7 @@ export const identifierFieldErrors = [
 ] as const;
 
 /** What can be wrong with a code from a message. `wait` takes `seconds`. */
-export const codeErrors = [
-  'code.error.required',
-  'code.error.wrong',
-  'code.error.wait',
-  'code.error.not-yet',
-] as const;
+export const codeErrors = ['code.error.required', 'code.error.wrong', 'code.error.wait'] as const;
 
 /** What can be wrong with a new password. `short` takes `min`. */
 export const passwordErrors = [

@@ -58,6 +58,8 @@ export interface SignInModel {
   error: { id: string; values?: MessageValues } | null;
   /** Message ids, `sign-in.field.*`. */
   fieldErrors: { identifier?: string; password?: string };
+  /** A message of `sign-in.notice.*`. */
+  notice: string | null;
   /** Ways beside the password, where there are any. */
   ways: {
     emailCode: string | null;

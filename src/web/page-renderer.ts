@@ -40,6 +40,8 @@ const POLICIES: Partial<Record<PageName, string>> = {
 export type DescribeScope = (scope: string) => ScopeLine;
 
 export interface PageRenderer {
+  /** The language of a page, for what is sent to the person beside it. */
+  localeOf(ctx: Context, context?: PageContext): Promise<Locale>;
   /**
    * Renders a page as the response: status, language, branding and headers
    * included. A model that has scopes in words is made once the language is known.
@@ -52,9 +54,12 @@ export interface PageRenderer {
   ): Promise<void>;
 }
 
+/** Pages within an interaction that can be asked for; all else leads to its beginning. */
+const STEP =
+  /^\/interaction\/[\w-]+(?:\/(?:accounts|code\/(?:email|sms|enter)|forgot|reset|sign-up|verify)(?=\/|$)|(?=\/))/;
+
 /** The page of the sign-in step that a form was sent from, by the path that it was sent to. */
-export const stepPath = (path: string): string | undefined =>
-  /^\/interaction\/[\w-]+(?=\/)/.exec(path)?.[0];
+export const stepPath = (path: string): string | undefined => STEP.exec(path)?.[0];
 
 const one = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value[0] : value;
@@ -104,11 +109,12 @@ export function createPageRenderer(options: {
     });
   }
 
+  /** The page of an outage must come up too: then it carries our own name. */
+  const findTenant = async ({ tenantId }: PageContext) =>
+    tenantId ? tenants.find(tenantId).catch(() => undefined) : undefined;
+
   async function frameOf(ctx: Context, context: PageContext): Promise<Frame> {
-    // The page of an outage must come up too: then it carries our own name.
-    const tenant = context.tenantId
-      ? await tenants.find(context.tenantId).catch(() => undefined)
-      : undefined;
+    const tenant = await findTenant(context);
     const brand: Brand = {
       tenantId: tenant?.id ?? null,
       name: tenant?.name ?? 'Gatehouse',
@@ -125,6 +131,10 @@ export function createPageRenderer(options: {
   }
 
   return {
+    async localeOf(ctx, context = {}) {
+      const tenant = await findTenant(context);
+      return chooseLocale(ctx, context.uiLocales, tenant?.locale ?? 'en');
+    },
     async render(ctx, page, model, context = {}) {
       const frame = await frameOf(ctx, context);
       ctx.status = context.status ?? 200;

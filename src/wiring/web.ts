@@ -11,6 +11,7 @@ import { assetVersion } from '../web/assets.ts';
 import { createDeviceCookies } from '../web/device-cookies.ts';
 import { createErrorPages } from '../web/error-pages.ts';
 import { createCsrfTokens } from '../web/forms.ts';
+import { createOnward } from '../web/onward.ts';
 import { createPageRenderer } from '../web/page-renderer.ts';
 import type { Features } from './features.ts';
 
@@ -49,7 +50,7 @@ export async function createWeb(
   });
   return {
     ...{ dpopSecret, csrf, restarts, pages, errorPages, deviceCookies },
-    ...{ journeys, browserSessions },
+    ...{ journeys, browserSessions, onward: createOnward(config.ISSUER.startsWith('https:')) },
   };
 }
 

@@ -36,7 +36,7 @@ export const code: PageModels['code'] = {
   purpose: 'email-code',
   action: `${BASE}/code/enter`,
   resendAction: `${BASE}/code/resend`,
-  checkAction: null,
+  openedUrl: null,
   sentTo: person.identifier,
   minutes: 10,
   isResent: false,
@@ -102,7 +102,7 @@ const codeScenes = (scene: MakeScene): Scene[] => [
     scene(`code-${purpose}`, 'code', {
       ...code,
       purpose,
-      checkAction: purpose === 'verify-email' ? `${BASE}/verify/check` : null,
+      openedUrl: purpose === 'verify-email' ? `${BASE}/sign-in` : null,
     }),
   ),
   scene('code-resent', 'code', { ...code, isResent: true, sentTo: long.identifier }),

@@ -71,6 +71,7 @@ export const signIn: PageModels['sign-in'] = {
   showOrganisation: true,
   error: null,
   fieldErrors: {},
+  notice: null,
   ways: { emailCode: null, smsCode: null, forgot: null, signUp: null, accounts: null },
 };
 
@@ -291,6 +292,7 @@ export const scenes: readonly Scene[] = [
   scene('sign-in', 'sign-in', signIn),
   scene('sign-in-ways', 'sign-in', {
     ...signIn,
+    notice: 'sign-in.notice.verified',
     ways: { emailCode: '/e', smsCode: '/s', forgot: '/f', signUp: '/r', accounts: '/a' },
   }),
   scene('sign-in-tenant', 'sign-in', { ...signIn, showOrganisation: false }, tenant),

@@ -17,6 +17,7 @@ import {
   scopeLine,
   signInErrors,
   signInFieldErrors,
+  signInNotices,
   signUpErrors,
   stepErrors,
 } from '../../src/pages/index.ts';
@@ -63,6 +64,7 @@ const dynamic = [
   ...signInErrors,
   ...signInFieldErrors,
   ...stepErrors,
+  ...signInNotices,
   ...signUpErrors,
   ...identifierFieldErrors,
   ...codeErrors,

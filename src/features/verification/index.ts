@@ -9,4 +9,4 @@ export { createLinkingService, type LinkingService } from './linking.ts';
 export { createNotices } from './notices.ts';
 export { claimOf, verificationRoutes } from './routes.ts';
 export { codeRequested, sixDigits, tenantName } from './schema.ts';
-export { createVerificationService, type VerificationService } from './service.ts';
+export { createVerificationService, VERIFY_EMAIL, type VerificationService } from './service.ts';

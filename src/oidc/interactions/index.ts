@@ -2,10 +2,15 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import { requestFacts } from '../../kernel/http/index.ts';
 import { type AccountsDeps, createAccountsStep } from './accounts.ts';
+import { type CodeStepDeps, createCodeStep } from './code.ts';
 import { type CompletionDeps, createCompletion } from './completion.ts';
 import { type ConsentDeps, createConsentStep, DENIED } from './consent.ts';
+import { createForgotStep, type ForgotStepDeps } from './forgot.ts';
+import { createOffers, type OfferDeps } from './offers.ts';
 import { createSignInStep, type SignInStepDeps } from './sign-in.ts';
+import { createSignUpStep, type SignUpStepDeps } from './sign-up.ts';
 import { createSteps, isSignIn, type StepDeps } from './steps.ts';
+import { createVerifyStep, type VerifyStepDeps } from './verify.ts';
 
 const BASE = '/interaction/:uid';
 
@@ -13,7 +18,12 @@ export type InteractionDeps = StepDeps &
   CompletionDeps &
   ConsentDeps &
   AccountsDeps &
-  SignInStepDeps;
+  SignInStepDeps &
+  OfferDeps &
+  SignUpStepDeps &
+  VerifyStepDeps &
+  CodeStepDeps &
+  ForgotStepDeps;
 
 /**
  * The steps of a sign-in under /interaction/:uid. The engine decides which step
@@ -25,7 +35,12 @@ export function createInteractions(deps: InteractionDeps): Router {
   const complete = createCompletion(deps, steps);
   const consent = createConsentStep(deps, steps);
   const accounts = createAccountsStep(deps, steps);
-  const signIn = createSignInStep(deps, steps, complete, accounts);
+  const offersOf = createOffers(deps);
+  const signIn = createSignInStep(deps, steps, complete, accounts, offersOf);
+  const signUp = createSignUpStep(deps, steps, offersOf);
+  const verify = createVerifyStep(deps, steps);
+  const code = createCodeStep(deps, steps, complete, offersOf);
+  const forgot = createForgotStep(deps, steps, offersOf);
 
   async function show(ctx: Context): Promise<void> {
     const step = await steps.load(ctx);
@@ -50,6 +65,23 @@ export function createInteractions(deps: InteractionDeps): Router {
     .post(`${BASE}/accounts`, accounts.choose)
     .post(`${BASE}/accounts/forget`, accounts.forget)
     .post(`${BASE}/accounts/another`, accounts.another)
+    .get(`${BASE}/sign-up`, signUp.show)
+    .post(`${BASE}/sign-up`, signUp.submit)
+    .get(`${BASE}/verify`, verify.show)
+    .post(`${BASE}/verify`, verify.submit)
+    .post(`${BASE}/verify/resend`, verify.resend)
+    .get(`${BASE}/code/enter`, code.show)
+    .post(`${BASE}/code/enter`, code.submit)
+    .post(`${BASE}/code/resend`, code.resend)
+    .get(`${BASE}/code/email`, code.showIdentify('email'))
+    .post(`${BASE}/code/email`, code.identify('email'))
+    .get(`${BASE}/code/sms`, code.showIdentify('sms'))
+    .post(`${BASE}/code/sms`, code.identify('sms'))
+    .get(`${BASE}/forgot`, forgot.showIdentify)
+    .post(`${BASE}/forgot`, forgot.identify)
+    .get(`${BASE}/reset`, forgot.show)
+    .post(`${BASE}/reset`, forgot.submit)
+    .post(`${BASE}/reset/resend`, forgot.resend)
     .post(`${BASE}/consent`, consent.submit)
     .post(`${BASE}/abort`, abort);
 }

@@ -3,10 +3,26 @@ import type { Redis } from 'ioredis';
 /** Seconds that a journey is remembered: as long as its interaction waits. */
 const LIFETIME = 3_600;
 
+/** A code that was asked for: what was typed, and by which way it went. */
+export interface Asked {
+  way: 'email' | 'sms';
+  identifier: string;
+  organisation: string;
+  isResent?: boolean;
+}
+
 /** What a person has begun within one sign-in, beside typing a password. */
 export interface Journey {
   /** Another account is signed in to; the session in use is kept. */
   isAnother?: boolean;
+  /** Signing in by a code. */
+  code?: Asked;
+  /** Proving the address of a new account. */
+  verify?: Asked | undefined;
+  /** What the sign-in page has to say, and with whom it begins. */
+  notice?: { about: 'signed-up' | 'verified'; identifier: string };
+  /** Choosing a new password. */
+  reset?: Omit<Asked, 'way'> | undefined;
 }
 
 /**

@@ -8,11 +8,14 @@ import { type SignInFailure, showSignIn, toSignInFailure } from '../sign-in-page
 import type { Step } from '../step.ts';
 import type { createAccountsStep } from './accounts.ts';
 import type { Complete } from './completion.ts';
+import type { Journeys } from './journeys.ts';
+import type { createOffers } from './offers.ts';
 import { backToStep, isSignIn, pathOf, type Steps, text } from './steps.ts';
 
 export interface SignInStepDeps {
   signIn: Pick<SignInService, 'withPassword'>;
   pages: PageRenderer;
+  journeys: Journeys;
   deviceCookies: DeviceCookies;
 }
 
@@ -28,7 +31,10 @@ function missingFields(identifier: string, password: string): SignInFailure {
 }
 
 /** What was typed, and what was wrong with it. */
-type Typed = Pick<Parameters<typeof showSignIn>[3], 'identifier' | 'organisation' | 'failure'>;
+type Typed = Pick<
+  Parameters<typeof showSignIn>[3],
+  'identifier' | 'organisation' | 'failure' | 'notice'
+>;
 
 /** The step in which a person signs in with a password. */
 export function createSignInStep(
@@ -36,21 +42,29 @@ export function createSignInStep(
   steps: Steps,
   complete: Complete,
   accounts: ReturnType<typeof createAccountsStep>,
+  offersOf: ReturnType<typeof createOffers>,
 ) {
   async function render(ctx: Context, step: Step, typed: Typed): Promise<void> {
-    const others = await accounts.list(ctx, step);
+    const [offers, others] = await Promise.all([offersOf(step), accounts.list(ctx, step)]);
+    const when = (isOffered: boolean, page: string) => (isOffered ? pathOf(step, page) : null);
     const ways = {
-      emailCode: null,
-      smsCode: null,
-      forgot: null,
-      signUp: null,
-      accounts: others.length > 0 ? pathOf(step, 'accounts') : null,
+      emailCode: when(offers.emailCode, 'code/email'),
+      smsCode: when(offers.smsCode, 'code/sms'),
+      forgot: when(offers.forgot, 'forgot'),
+      signUp: when(offers.signUp, 'sign-up'),
+      accounts: when(others.length > 0, 'accounts'),
     };
     await showSignIn(ctx, deps.pages, step, { ...typed, ways });
   }
 
-  const renderEmpty = (ctx: Context, step: Step): Promise<void> =>
-    render(ctx, step, { identifier: text(step.interaction.params.login_hint) });
+  async function renderEmpty(ctx: Context, step: Step): Promise<void> {
+    const { notice, verify } = await deps.journeys.find(step.interaction.uid);
+    const hint = text(step.interaction.params.login_hint);
+    await render(ctx, step, {
+      identifier: notice?.identifier ?? verify?.identifier ?? hint,
+      ...(notice ? { notice: `sign-in.notice.${notice.about}` } : {}),
+    });
+  }
 
   /** Whether to ask for an account first: where that was demanded, or sessions but no current one. */
   const asksForAccount = ({ interaction: { prompt } }: Step, found: BrowserSession[]): boolean =>
