@@ -133,6 +133,7 @@ export function createCodeSignIn(deps: CodeSignInDeps) {
       tenantId: allowed?.tenantId ?? message.fallback,
       locale: [locale, allowed?.locale].filter(Boolean).join(' ') || null,
       expiresAt,
+      isReadinessKnown: true,
     };
     const id = `${namespace}-${newId()}`;
     if (way.channel === 'sms') {
