@@ -2,7 +2,8 @@
  * The benchmark: `npm run bench`. See README.md for how it measures.
  *
  *   --quick            short runs: a first impression
- *   --only <scenario>  one scenario (may be repeated); `start` for start times
+ *   --only <scenario>  one scenario (may be repeated); `start` for start times,
+ *                      `timing` for how long refused sign-ins take
  *   --list             names of the scenarios
  */
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -13,12 +14,16 @@ import { type Memory, type Plan, type Result, runVariant } from './lib/runner.ts
 import { type Scenario, scenarios } from './lib/scenarios.ts';
 import { measureNpmStart, measureStart } from './lib/startup.ts';
 import { openStores } from './lib/stores.ts';
+import { measureTiming } from './lib/timing.ts';
 
 const FULL: Plan = { rounds: 5, seconds: 2, warmUp: 1 };
 const QUICK: Plan = { rounds: 3, seconds: 1, warmUp: 0.7 };
 
 /** Starts that are measured. */
 const STARTS = { full: 5, quick: 3 };
+
+/** Refused sign-ins of each kind that are timed. */
+const SIGN_INS = { full: 200, quick: 50 };
 
 const { values } = parseArgs({
   options: {
@@ -28,9 +33,14 @@ const { values } = parseArgs({
   },
 });
 
+const allNames = (): string[] => [...scenarios.map(({ name }) => name), 'timing', 'start'];
+
+/** Whether what has a name of its own is to be measured. */
+const isWanted = (name: string): boolean => values.only?.includes(name) ?? true;
+
 /** @throws when one is asked for that does not exist */
 function chooseScenarios(only: string[] | undefined): Scenario[] {
-  const names = [...scenarios.map(({ name }) => name), 'start'];
+  const names = allNames();
   const unknown = only?.find((name) => !names.includes(name));
   if (unknown) throw new Error(`There is no scenario ${unknown}; there are ${names.join(', ')}.`);
   return scenarios.filter(({ name }) => only?.includes(name) ?? true);
@@ -90,7 +100,7 @@ async function save(report: Report): Promise<void> {
 async function main(): Promise<number> {
   const chosen = chooseScenarios(values.only);
   if (values.list) {
-    console.log([...scenarios.map(({ name }) => name), 'start'].join('\n'));
+    console.log(allNames().join('\n'));
     return 0;
   }
   const plan = values.quick ? QUICK : FULL;
@@ -101,12 +111,13 @@ async function main(): Promise<number> {
   });
   try {
     const measured = await runScenarios(stores, chosen, plan);
-    const starts =
-      (values.only?.includes('start') ?? true)
-        ? [...(await measureStart(stores, count)), await measureNpmStart(count)]
-        : [];
+    const signIns = values.quick ? SIGN_INS.quick : SIGN_INS.full;
+    const timings = isWanted('timing') ? await measureTiming(stores, signIns) : [];
+    const starts = isWanted('start')
+      ? [...(await measureStart(stores, count)), await measureNpmStart(count)]
+      : [];
     const date = new Date().toISOString().slice(0, 10);
-    await save({ date, plan, facts, starts, ...measured });
+    await save({ date, plan, facts, starts, timings, ...measured });
     return measured.results.some(({ failure }) => failure !== undefined) ? 1 : 0;
   } finally {
     await close();

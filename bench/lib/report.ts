@@ -4,6 +4,7 @@ import type { Memory, Plan, Result } from './runner.ts';
 import type { StartTimes } from './startup.ts';
 import { median, ratioOf, type Summary, summarise } from './stats.ts';
 import type { StoreFacts } from './stores.ts';
+import type { Timing } from './timing.ts';
 import { CLIENTS, PEOPLE } from './world.ts';
 
 export interface Report {
@@ -13,6 +14,7 @@ export interface Report {
   results: Result[];
   memory: Memory[];
   starts: StartTimes[];
+  timings: Timing[];
 }
 
 const number = (value: number, digits = 0): string =>
@@ -92,6 +94,22 @@ const startRows = (starts: readonly StartTimes[]): string[][] =>
       : `< ${number(target)} ${verdict(median(times) < target)}`,
   ]);
 
+/** Share by which the medians of sign-ins may differ that must not be told apart. */
+const LIKE = 0.05;
+
+export const timingRows = (timings: readonly Timing[]): string[][] =>
+  timings.map(({ kind, median: middle, quarters, deviation }) => [
+    kind,
+    number(middle, 2),
+    quarters.map((value) => number(value, 2)).join('–'),
+    Number.isNaN(deviation) ? '' : `${number(deviation * 100, 1)} %`,
+    Number.isNaN(deviation)
+      ? ''
+      : `± ${number(LIKE * 100)} % ${verdict(Math.abs(deviation) <= LIKE)}`,
+  ]);
+
+export const TIMING_HEAD = ['Refused sign-in', 'median ms', 'middle half', 'apart', 'target'];
+
 function settings({ plan, facts }: Report): string[] {
   const [cpu] = cpus();
   const memory = (totalmem() / 1e9).toFixed(0);
@@ -123,6 +141,11 @@ export function renderReport(report: Report): string {
   if (report.memory.length > 0) {
     const head = ['Tokens', 'Server', 'at rest MB', 'peak MB', 'target'];
     sections.push('## Memory (RSS, all processes)', table(head, memoryRows(report.memory)));
+  }
+  if (report.timings.length > 0) {
+    const about =
+      'In turns, one at a time, by the JSON API. “Apart” is from the line above of the same status: by the time of its answer nobody learns whether an account exists. A locked account, or name, is refused without hashing.';
+    sections.push('## Refused sign-ins', table(TIMING_HEAD, timingRows(report.timings)), about);
   }
   if (report.starts.length > 0) {
     const head = ['Start to first good answer', 'median ms', 'min–max', 'target'];

@@ -24,6 +24,10 @@ export interface BenchClient {
 export interface World {
   clients: BenchClient[];
   people: { id: string; email: string }[];
+  /** Accounts that nobody may use. */
+  suspended: { id: string; email: string }[];
+  /** An account to be locked by failures. */
+  closed: { id: string; email: string };
   tenantId: string;
 }
 

@@ -6,7 +6,23 @@ import { CLIENTS, clientMetadata, PASSWORD, PEOPLE, type World } from '../lib/wo
 const deps = await createDeps(parseConfig(process.env));
 await deps.tenants.ensurePlatform();
 const tenant = await deps.tenants.create({ slug: 'bench', name: 'Bench' });
-const world: World = { clients: [], people: [], tenantId: tenant.id };
+
+async function addPerson(name: string) {
+  const email = `${name}@bench.example`;
+  const { id } = await deps.users.create(
+    { tenantId: tenant.id, email, name, emailVerified: true },
+    PASSWORD,
+  );
+  return { id, email };
+}
+
+const world: World = {
+  clients: [],
+  people: [],
+  suspended: [],
+  closed: await addPerson('closed'),
+  tenantId: tenant.id,
+};
 for (let index = 0; index < CLIENTS; index += 1) {
   const { client, clientSecret } = await deps.clients.create({
     tenantId: tenant.id,
@@ -16,12 +32,10 @@ for (let index = 0; index < CLIENTS; index += 1) {
   world.clients.push({ clientId: client.clientId, clientSecret: clientSecret ?? '' });
 }
 for (let index = 0; index < PEOPLE; index += 1) {
-  const email = `person${index}@bench.example`;
-  const { id } = await deps.users.create(
-    { tenantId: tenant.id, email, name: `Person ${index}`, emailVerified: true },
-    PASSWORD,
-  );
-  world.people.push({ id, email });
+  world.people.push(await addPerson(`person${index}`));
+  const person = await addPerson(`suspended${index}`);
+  await deps.lifecycle.suspend({ tenantId: tenant.id, userId: person.id });
+  world.suspended.push(person);
 }
 await deps.close();
 process.stdout.write(JSON.stringify(world));
