@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
+import { callApi } from './auth-support.ts';
 import { openSignIn } from './sign-in-support.ts';
 import {
   basic,
@@ -74,6 +75,18 @@ test('while Redis is away a valid token opens what it opened, a revoked one noth
   const refused = await page.attempt(people.user.email, people.user.password);
   assert.equal(refused.status, 503);
   assert.ok(Number(refused.retryAfter) > 0, 'a page that says when to come back');
+
+  const { email: identifier, password } = people.user;
+  for (const [path, body] of [
+    ['/auth/login', { identifier, password }],
+    ['/auth/otp/request', { identifier }],
+    ['/auth/otp/verify', { identifier, code: '123456' }],
+  ] as const) {
+    const answer = await callApi(url, 'POST', path, { body });
+    assert.equal(answer.status, 503, path);
+    assert.equal(answer.body.code, 'IDENT_UNAVAILABLE');
+    assert.ok(Number(answer.headers.get('retry-after')) > 0, path);
+  }
 
   await redis.connect();
   await assertAlive(alive);
