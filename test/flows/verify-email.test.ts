@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { createConsumers } from '../../src/consumers.ts';
+import { userEvents } from '../../src/features/user/index.ts';
+import { newId } from '../../src/kernel/ids.ts';
 import {
   addPending,
   assertProblem,
@@ -26,6 +29,17 @@ const ask = (email: string, tenant?: string) => post(world, REQUEST, { email, te
 const rowOf = (id: string) => knex('users').where({ id }).first('status', 'email_verified_at');
 const verifiedEvents = async (id: string) =>
   (await eventsOf(deps, 'identity.user.email_verified.v1')).filter(({ subject }) => subject === id);
+
+/** The event of a registration with the address of this user. */
+const refusalOf = (userId: string) => ({
+  id: newId(),
+  type: userEvents.registrationRefused.type,
+  subject: userId,
+  tenantId: people.tenantId,
+  data: { userId },
+  occurredAt: new Date(clock.now()).toISOString(),
+  ...{ actorId: null, requestId: null, traceparent: null },
+});
 
 suite('verifying an e-mail address', () => {
   test('a new account is written to; the link verifies it once, and a welcome follows', async () => {
@@ -55,7 +69,6 @@ suite('verifying an e-mail address', () => {
     const user = await addPending(world);
     const [row] = await knex('outbox_events').where({ subject: user.id });
     const event = { ...row, tenantId: row.tenant_id, occurredAt: row.occurred_at.toISOString() };
-    const { createConsumers } = await import('../../src/consumers.ts');
     const consumer = createConsumers(deps).find(({ name }) => name === 'verification-message');
     await consumer?.handle(event);
     await consumer?.handle(event);
@@ -160,6 +173,32 @@ suite('verifying an e-mail address', () => {
 });
 
 suite('ASVS 6.3.8: who has an address is not told', () => {
+  test('somebody who registers with an address of another sees the limits of a new account', async () => {
+    const { tenantId } = people;
+    const pending = await addPending(world);
+    const email = 'proved@lotus.example';
+    const { id } = await deps.users.create({ tenantId, email, emailVerified: true });
+    await deps.outbox.drain();
+    const first = codeIn(await mailbox.take(pending.email));
+    clock.advance(MINUTE);
+    const consumer = createConsumers(deps).find(({ name }) => name === 'verification-decoy');
+    for (const userId of [id, pending.id]) await consumer?.handle(refusalOf(userId));
+    const mail = await mailbox.take(pending.email);
+    // A code that was never sent is in its place.
+    for (const one of [email, pending.email]) {
+      assertProblem(await ask(one), 429, 'IDENT_RATE_LIMITED');
+    }
+    for (let tries = 1; tries <= 5; tries++) {
+      const wrong = await post(world, VERIFY, { email, code: `00000${tries}` });
+      assertProblem(wrong, 422, 'IDENT_TOKEN_SPENT');
+    }
+    assertProblem(await post(world, VERIFY, { email, code: '000000' }), 423, 'IDENT_LOCKED');
+    const old = await post(world, VERIFY, { email: pending.email, code: first });
+    if (first !== codeIn(mail)) assertProblem(old, 422, 'IDENT_TOKEN_SPENT');
+    assert.equal((await post(world, VERIFY, { token: tokenIn(mail) })).status, 204);
+    assert.ok(!mailbox.mails.some(({ to, text }) => to.includes(email) && /\d{6}/.test(text)));
+  });
+
   const closed = async () => {
     const user = await addPending(world);
     await knex('users').where({ id: user.id }).update({ status: 'suspended' });

@@ -1,4 +1,4 @@
-import type { OneTimeCodes } from '../../infra/one-time-codes.ts';
+import type { OneTimeCodes, RequestedCode } from '../../infra/one-time-codes.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
 import { consumer, type EventConsumer, type PublishedEvent } from '../../kernel/events.ts';
@@ -30,12 +30,12 @@ export interface VerificationConsumerDeps {
 /** A code, or none where one was sent just now or the address has had its share. */
 async function codeFor(
   { codes }: VerificationConsumerDeps,
-  user: User,
   address: Address,
-): Promise<{ code: string; minutes: number; expiresAt: number } | undefined> {
+  boundTo: string,
+): Promise<RequestedCode | undefined> {
   const { verify } = CHANNELS[address.scheme];
   try {
-    return await codes.request(verify, codeIdOf(address), { boundTo: user.id });
+    return await codes.request(verify, codeIdOf(address), { boundTo });
   } catch (error) {
     const isPaced = error instanceof AppError && error.status !== 503;
     if (isPaced) return undefined;
@@ -47,12 +47,14 @@ async function askForEmail(
   deps: VerificationConsumerDeps,
   user: User,
   address: Address,
-  event: PublishedEvent,
+  { event, isRepeated }: { event: PublishedEvent; isRepeated: boolean },
 ): Promise<void> {
   // From the event on, so that one that comes again much later revives nothing.
   const left = Date.parse(event.occurredAt) + LINK_LIFE - deps.clock.now();
   if (left <= 0 || !(await deps.messenger.isReady('mail', user.tenantId))) return;
-  const made = await codeFor(deps, user, address);
+  const made = await codeFor(deps, address, user.id);
+  // A stranger can have this done again and again: then only as often as codes are sent.
+  if (isRepeated && !made) return;
   const token = await deps.links.issue({
     purpose: VERIFY_EMAIL,
     userId: user.id,
@@ -85,7 +87,7 @@ async function askForPhone(
   event: PublishedEvent,
 ): Promise<void> {
   if (!(await deps.messenger.isReady('sms', user.tenantId))) return;
-  const made = await codeFor(deps, user, address);
+  const made = await codeFor(deps, address, user.id);
   if (!made) return;
   await deps.messenger.send(`verification-sms-${event.id}`, {
     template: 'verify-phone',
@@ -130,9 +132,26 @@ export function verificationConsumers(deps: VerificationConsumerDeps): EventCons
       const { email, phone } = user;
       if (email !== null) {
         const address: Address = { scheme: 'email', value: email.toLowerCase() };
-        if (!user.emailVerified) await askForEmail(deps, user, address, event);
+        const how = { event, isRepeated: false };
+        if (!user.emailVerified) await askForEmail(deps, user, address, how);
       } else if (phone !== null && !user.phoneVerified) {
         await askForPhone(deps, user, { scheme: 'phone', value: phone }, event);
+      }
+    }),
+    // Somebody registers with an address that has an account: what can be seen of it
+    // from outside, such as how soon a code can be asked for, is as with a new one.
+    consumer('verification-decoy', userEvents.registrationRefused, async ({ userId }, event) => {
+      const user = await findOpen(userId);
+      if (!user) return;
+      const { email, phone } = user;
+      const address: Address | undefined = email
+        ? { scheme: 'email', value: email.toLowerCase() }
+        : undefined;
+      if (address && !user.emailVerified) {
+        await askForEmail(deps, user, address, { event, isRepeated: true });
+      } else if (address) await codeFor(deps, address, '');
+      if (phone !== null && user.phoneVerified) {
+        await codeFor(deps, { scheme: 'phone', value: phone }, '');
       }
     }),
     consumer('welcome-mail', verificationEvents.emailVerified, async (data, event) => {
