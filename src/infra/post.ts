@@ -28,6 +28,8 @@ export interface Post<Request> {
   enqueue(id: string, letter: Letter<Request>): Promise<void>;
   /** Sends what is queued, in this process. */
   start(): void;
+  /** Empties messages to these addresses that still wait. @throws when Redis does not answer */
+  forget(addresses: readonly string[]): Promise<void>;
 }
 
 /** A message was not delivered; nothing in it tells to whom. */
@@ -80,6 +82,20 @@ export function createPost<Request>(options: PostOptions<Request>): Post<Request
     keep: KEEP,
   });
 
+  const read = (sealed: string): Letter<Request> =>
+    JSON.parse(sealer.open(Buffer.from(sealed, 'base64'), name).toString());
+
+  /** Whether a job is for one of these; what cannot be opened is nobody's. */
+  function isFor(addresses: ReadonlySet<string>, sealed: string | undefined): boolean {
+    if (sealed === undefined) return false;
+    try {
+      const { to } = read(sealed);
+      return to !== null && addresses.has(to.toLowerCase());
+    } catch {
+      return false;
+    }
+  }
+
   async function deliver(
     delivery: Delivery<Request>,
     { attempt, isLast }: { attempt: number; isLast: boolean },
@@ -109,13 +125,16 @@ export function createPost<Request>(options: PostOptions<Request>): Post<Request
       const sealed = sealer.seal(JSON.stringify(letter), name).toString('base64');
       await queue.add(id, { id, sealed });
     },
+    async forget(addresses) {
+      const wanted = new Set(addresses.map((one) => one.toLowerCase()));
+      if (wanted.size > 0) await queue.forget(({ sealed }) => isFor(wanted, sealed));
+    },
     start: () =>
       queue.consume(
         async ({ id, sealed }, facts) => {
           // Done, but cut off before that was written down.
           if (sealed === undefined) return;
-          const plain = sealer.open(Buffer.from(sealed, 'base64'), name).toString();
-          const { to, request, expiresAt } = JSON.parse(plain) as Letter<Request>;
+          const { to, request, expiresAt } = read(sealed);
           try {
             if (to !== null && expiresAt <= clock.now()) options.onResult('expired');
             else if (to !== null) await deliver({ id, to, request }, facts);

@@ -37,6 +37,11 @@ export interface JobQueue<T> {
   add(id: string, data: T): Promise<void>;
   /** Works jobs off in this process until the queues are closed. */
   consume(handler: Handler<T>, options?: { concurrency?: number }): void;
+  /**
+   * Empties jobs, in whatever state, as their handlers do with those that are done.
+   * @returns how many
+   */
+  forget(matches: (data: T) => boolean): Promise<number>;
 }
 
 export interface Queues {
@@ -72,6 +77,25 @@ async function within<T>(milliseconds: number, work: Promise<T>, what: string): 
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Jobs that are read at a time. */
+const PAGE = 500;
+
+/** Emptied and not taken away: pages stay as they are, and one under way finds nothing when tried again. */
+async function emptyJobs<T>(queue: Queue, matches: (data: T) => boolean): Promise<number> {
+  let count = 0;
+  for (const state of ['waiting', 'prioritized', 'delayed', 'active', 'failed'] as const) {
+    for (let start = 0; ; start += PAGE) {
+      const jobs = await queue.getJobs([state], start, start + PAGE - 1);
+      for (const job of jobs.filter((one) => one && matches(one.data))) {
+        await job.updateData({});
+        count += 1;
+      }
+      if (jobs.length < PAGE) break;
+    }
+  }
+  return count;
 }
 
 /** A member of BullMQ's worker that its types hide. */
@@ -174,6 +198,10 @@ export function createQueues(options: { url: string; prefix: string; log: Logger
             await handler(job.data, { attempt, isLast: attempt >= attempts, forget });
           };
           startConsumer(name, work, concurrency);
+        },
+        async forget(matches) {
+          queue ??= createProducer(name);
+          return emptyJobs(queue, matches);
         },
       };
     },

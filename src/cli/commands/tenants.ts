@@ -2,6 +2,7 @@ import type { Tenant } from '../../features/tenant/index.ts';
 import type { AddCommands } from '../command.ts';
 import { setAction } from '../command.ts';
 import { details, table } from '../output.ts';
+import { addTenantSettings } from './tenant-settings.ts';
 
 interface CreateOptions {
   name: string;
@@ -20,7 +21,7 @@ const fields = (tenant: Tenant) => ({
   locale: tenant.locale,
 });
 
-/** `gatehouse tenants create|list` */
+/** `gatehouse tenants create|list|settings` */
 export const addTenants: AddCommands = (program, setExitCode) => {
   const tenants = program
     .command('tenants')
@@ -53,4 +54,5 @@ export const addTenants: AddCommands = (program, setExitCode) => {
     });
     return { json: { tenant }, text: details(fields(tenant)) };
   });
+  addTenantSettings(tenants, setExitCode);
 };

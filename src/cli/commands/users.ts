@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
-import type { NewUser, User, UserService } from '../../features/user/index.ts';
+import type { NewUser, User } from '../../features/user/index.ts';
 import { newSecret } from '../../kernel/ids.ts';
 import { type AddCommands, collect, setAction } from '../command.ts';
 import { CliError, EXIT, reasonOf } from '../errors.ts';
+import { findUser } from '../find-user.ts';
 import { details, table } from '../output.ts';
 import { readPassword } from '../stdin.ts';
+import { addUserChanges } from './user-changes.ts';
 import { addUserLockout } from './users-lockout.ts';
 
 /** Bytes of a generated password: 120 bits, twenty characters. */
@@ -155,24 +157,6 @@ function addList(users: Command, setExitCode: (code: number) => void): void {
   );
 }
 
-/** The user of a tenant by id, e-mail address, phone number or username. @throws CliError */
-async function findUser(users: UserService, tenantId: string, name: string): Promise<User> {
-  const { isUuid } = await import('../../kernel/ids.ts');
-  const { parseIdentifier } = await import('../../features/user/index.ts');
-  const byId = isUuid(name) ? await users.find(tenantId, name) : undefined;
-  if (byId) return byId;
-  const identifier = parseIdentifier(name);
-  const found = identifier ? await users.findByIdentifier(tenantId, identifier) : [];
-  const user = found.find(({ isHome }) => isHome);
-  if (user) return user;
-  const [guest] = found;
-  throw new CliError(`There is no user ${JSON.stringify(name)} in this tenant.`, {
-    advice: guest
-      ? `There is a guest of that name: use --tenant ${guest.tenantId}, its home.`
-      : 'To see who there is: gatehouse users list --tenant <slug>',
-  });
-}
-
 function addSetPassword(users: Command, setExitCode: (code: number) => void): void {
   const setPassword = users
     .command('set-password')
@@ -208,7 +192,7 @@ function addSetPassword(users: Command, setExitCode: (code: number) => void): vo
   );
 }
 
-/** `gatehouse users create|list|set-password|unlock|forget-browsers` */
+/** `gatehouse users create|list|set-password|unlock|forget-browsers`, and what changes one */
 export const addUsers: AddCommands = (program, setExitCode) => {
   const users = program.command('users').description('accounts of people');
   addList(users, setExitCode);
@@ -217,4 +201,5 @@ export const addUsers: AddCommands = (program, setExitCode) => {
   addUserLockout(users, setExitCode, async (context, tenantId, name) =>
     findUser(await context.users(), tenantId, name),
   );
+  addUserChanges(users, setExitCode);
 };

@@ -91,4 +91,9 @@ export interface Messenger {
    * @throws AppError IDENT_UNAVAILABLE when the channel is not set up or Redis does not answer
    */
   send<T extends TemplateName>(id: string, message: Message<T>): Promise<void>;
+  /**
+   * Empties what still waits for these addresses and numbers, of whatever channel.
+   * @throws when Redis does not answer
+   */
+  forget(addresses: readonly string[]): Promise<void>;
 }

@@ -11,7 +11,7 @@ import {
 } from './schema.ts';
 
 /** What takes messages of one channel. */
-type Desk = Pick<Post<MessageRequest>, 'isReady' | 'enqueue'>;
+type Desk = Pick<Post<MessageRequest>, 'isReady' | 'enqueue' | 'forget'>;
 
 const DETAILS: Record<Channel, string> = {
   mail: 'Mails cannot be sent: no mail server is configured.',
@@ -36,6 +36,9 @@ const toRequest = (message: Message): MessageRequest => ({
 export function createMessenger(posts: Record<Channel, Desk>): Messenger {
   return {
     isReady: (channel, tenantId) => posts[channel].isReady(tenantId),
+    async forget(addresses) {
+      await Promise.all(Object.values(posts).map((post) => post.forget(addresses)));
+    },
     async send(id, message) {
       if (!ID.test(id)) throw new TypeError('the id of a message has letters, digits, - and _');
       const channel = channelOf(message.template);

@@ -19,7 +19,7 @@ export interface FarewellDeps {
   knex: Knex;
   clock: Clock;
   sealer: Sealer;
-  messenger: Pick<Messenger, 'isReady' | 'send'>;
+  messenger: Pick<Messenger, 'isReady' | 'send' | 'forget'>;
   onBackgroundError(error: unknown): void;
 }
 
@@ -48,6 +48,7 @@ export function createFarewells(deps: FarewellDeps) {
     const row = await findErasure(knex, userId);
     if (!row) return;
     const farewell: Farewell = JSON.parse(sealer.open(row.sealed, sealedAs(userId)).toString());
+    await messenger.forget(farewell.addresses);
     const { to, name, locale, zoneinfo } = farewell;
     if (to !== null && (await messenger.isReady('mail', row.tenantId))) {
       await messenger.send(`account-deleted-${userId}`, {

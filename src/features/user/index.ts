@@ -20,6 +20,7 @@ export {
   type NewUser,
   newUser,
   type Profile,
+  type ProfilePatch,
   phoneNumber,
   profileFields,
   profilePatch,
