@@ -114,6 +114,22 @@ describe('the outbound guard', () => {
     assert.equal(resolve.asked, 2, 'the connection asked once');
   });
 
+  test('CVE-2026-55671: plain connections, as to a mail server, are made to public addresses only', async () => {
+    const resolvers = [resolveTo(['8.8.8.8', '127.0.0.1']), resolveTo(['127.0.0.1'])];
+    for (const resolve of resolvers) {
+      const { connect } = guard([], { resolve });
+      await assert.rejects(connect({ host: 'mail.example', port }), OutboundRefusedError);
+      assert.equal(resolve.asked, 1, 'the connection asked once');
+    }
+    for (const host of ['127.0.0.1', '::1', '169.254.169.254', '::ffff:127.0.0.1', 'localhost']) {
+      await assert.rejects(guard([]).connect({ host, port }), OutboundRefusedError, host);
+    }
+    await assert.rejects(guard([`localhost:${port + 1}`]).connect({ host: 'localhost', port }));
+    const socket = await guard([`LOCALHOST:${port}`]).connect({ host: 'localhost', port });
+    assert.equal(socket.remotePort, port);
+    socket.destroy();
+  });
+
   test('CVE-2026-55671: redirects are not followed, not even by those who ask for it', async () => {
     const { fetch } = guard([`localhost:${tlsPort}`]);
     const before = reached.length;
