@@ -15,6 +15,7 @@ import {
 } from './kernel/http/index.ts';
 import { createCibaPages } from './oidc/ciba/pages.ts';
 import { createFindAccount } from './oidc/engine.ts';
+import { createForgotLink } from './oidc/forgot-link.ts';
 import { createInteractions } from './oidc/interactions/index.ts';
 import { postedRequests } from './oidc/posted-requests.ts';
 import { findSignedIn, serveEngine } from './oidc/serve.ts';
@@ -105,6 +106,10 @@ export function buildApp(deps: Deps): Koa {
         ...deps,
         engine: () => deps.engine.current().provider,
       }).routes() as unknown as Middleware,
+    ),
+    under(
+      '/forgot-password',
+      createForgotLink({ issuer: config.ISSUER }).routes() as unknown as Middleware,
     ),
     under('/verify-email', linkPages),
     under('/reset-password', linkPages),

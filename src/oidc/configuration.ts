@@ -159,7 +159,7 @@ export function createConfiguration(deps: ProviderDeps, lookup: ClientLookup): C
     // A device is not signed out with the browser that its code was typed in.
     expiresWithSession: async (_ctx, source) =>
       source.kind !== 'DeviceCode' && !source.scopes.has('offline_access'),
-    extraParams: ['tenant'],
+    extraParams: ['tenant', 'screen_hint'],
     async extraTokenClaims(ctx, token) {
       await noteUse(ctx);
       return extraTokenClaims(ctx, token, lookup.storedOf);

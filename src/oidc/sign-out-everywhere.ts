@@ -1,9 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { Provider, Session } from 'oidc-provider';
 import type { Config } from '../config.ts';
-import { PAGES_CLIENT_ID } from '../features/client/index.ts';
 import type { SessionService } from '../features/session/index.ts';
 import { describeUser } from '../features/user/index.ts';
 import { AppError } from '../kernel/errors.ts';
@@ -12,6 +10,7 @@ import { type CsrfTokens, readForm } from '../web/forms.ts';
 import type { PageRenderer } from '../web/page-renderer.ts';
 import type { BrowserSessions } from './browser-sessions.ts';
 import type { TenantAccount } from './claims.ts';
+import { pagesSignInPath } from './pages-sign-in.ts';
 
 export interface EverywhereDeps {
   config: Pick<Config, 'ISSUER'>;
@@ -38,20 +37,6 @@ const bindingOf = (session: Session): string => `everywhere:${session.uid}`;
 
 /** The pages on which a person who is signed in ends all their sessions. */
 export function createEverywherePages(deps: EverywhereDeps): Router {
-  /** An authorization of our own client: it ends with the browser back here, signed in. */
-  function signInPath(): string {
-    const query = new URLSearchParams({
-      client_id: PAGES_CLIENT_ID,
-      redirect_uri: `${deps.config.ISSUER}${EVERYWHERE_RETURN_PATH}`,
-      response_type: 'code',
-      scope: 'openid',
-      // Nobody knows what it is the hash of: the code that comes is never exchanged.
-      code_challenge: randomBytes(32).toString('base64url'),
-      code_challenge_method: 'S256',
-    });
-    return `/authorize?${query}`;
-  }
-
   async function findSignedIn(ctx: Context) {
     const session = await deps.engine().Session.get(ctx as never);
     const account = session.accountId ? await deps.findAccount(session.accountId) : undefined;
@@ -60,7 +45,9 @@ export function createEverywherePages(deps: EverywhereDeps): Router {
 
   async function show(ctx: Context): Promise<void> {
     const found = await findSignedIn(ctx);
-    if (!found) return seeOther(ctx, signInPath());
+    if (!found) {
+      return seeOther(ctx, pagesSignInPath(`${deps.config.ISSUER}${EVERYWHERE_RETURN_PATH}`));
+    }
     const { session, account } = found;
     await deps.pages.render(
       ctx,

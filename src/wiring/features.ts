@@ -14,6 +14,7 @@ import { createSendLogout } from '../oidc/backchannel-logout.ts';
 import { RETURN_PATH } from '../oidc/ciba/pages.ts';
 import { createClientDirectory } from '../oidc/clients/documents.ts';
 import { assertKnownScopes, validateClientMetadata } from '../oidc/clients/metadata.ts';
+import { FORGOT_RETURN_PATH } from '../oidc/forgot-link.ts';
 import type { EngineHost } from '../oidc/host.ts';
 import { EVERYWHERE_RETURN_PATH } from '../oidc/sign-out-everywhere.ts';
 import { createConfigurations } from './configurations.ts';
@@ -71,7 +72,9 @@ export function createFeatures(config: Config, infra: Infrastructure, engine: ()
     },
   });
   const clients = withBuiltInClients(ownClients, {
-    redirectUris: [RETURN_PATH, EVERYWHERE_RETURN_PATH].map((path) => `${config.ISSUER}${path}`),
+    redirectUris: [RETURN_PATH, EVERYWHERE_RETURN_PATH, FORGOT_RETURN_PATH].map(
+      (path) => `${config.ISSUER}${path}`,
+    ),
     findPlatform: () => tenants.ensurePlatform(),
   });
   const directory = createClientDirectory({

@@ -291,6 +291,25 @@ test('the link to a new password works once, in any browser, and signs nobody in
   assert.ok(end.url.searchParams.get('code'));
 });
 
+test('the link of a notice leads to a new password, and whoever signs in then to the front page', async () => {
+  const { agent, email, page } = await signUp();
+  await agent.submit(page, '/verify', { code: codeIn(await mailbox.take(email)) });
+  const reader = openBrowser();
+  const begun = await reader.follow(`/forgot-password?tenant=${people.tenantId}`);
+  assert.match(begun.url.pathname, /^\/interaction\/[\w-]+\/forgot$/);
+  assert.ok(textOf(begun).includes('Lotus Health'));
+  const asked = await reader.submit(begun, '/forgot', { identifier: email });
+  const password = 'a harbour for the reader';
+  const code = codeIn(await mailbox.take(email));
+  await reader.submit(asked, '/reset', { code, password });
+  // The step that the link named comes once; after it the sign-in is like any other.
+  const again = await reader.follow(begun.url.pathname.replace(/\/forgot$/, ''));
+  assert.equal(headingOf(again), 'Sign in');
+  const end = await reader.submit(again, '/sign-in', { identifier: email, password });
+  assert.equal(end.url.pathname, '/');
+  assert.ok(textOf(end).includes('Lê Văn Mới'), textOf(end));
+});
+
 test('asking for a new password reads the same for somebody and for nobody (ASVS 6.3.8, logto#8485)', async () => {
   const answers: unknown[] = [];
   for (const identifier of [people.user.email, 'nobody@lotus.example', 'nobody.at.all']) {

@@ -37,7 +37,7 @@ export function passwordConsumers(deps: PasswordConsumerDeps): EventConsumer[] {
           // Events hold no addresses of people.
           ip: '',
           agent: '',
-          link: `${deps.issuer}/forgot-password`,
+          link: `${deps.issuer}/forgot-password?tenant=${user.tenantId}`,
         },
         expiresAt: Date.parse(event.occurredAt) + NOTICE_LIFE,
       });

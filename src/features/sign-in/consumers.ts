@@ -38,7 +38,8 @@ export interface SignInConsumerDeps {
 /** Tells people of sign-ins and tries that may not have been theirs (ASVS 6.3.5). */
 export function signInConsumers(deps: SignInConsumerDeps): EventConsumer[] {
   const { knex, messenger, rateLimits } = deps;
-  const link = `${deps.issuer}/forgot-password`;
+  const linkFor = ({ tenantId }: User): string =>
+    `${deps.issuer}/forgot-password?tenant=${tenantId}`;
 
   /** A person who can be written to: at an address that is proved to be theirs. */
   async function findReader(userId: string): Promise<(User & { email: string }) | undefined> {
@@ -73,7 +74,7 @@ export function signInConsumers(deps: SignInConsumerDeps): EventConsumer[] {
           when,
           ip: seen.clientIp ?? '',
           agent: describeDevice(seen.userAgent) ?? '',
-          link,
+          link: linkFor(user),
         },
       });
     }
@@ -93,7 +94,12 @@ export function signInConsumers(deps: SignInConsumerDeps): EventConsumer[] {
       await messenger.send(`account-locked-${event.id}`, {
         ...addressed(user, event.occurredAt),
         template: 'account-locked',
-        values: { name: describeUser(user).name, when: event.occurredAt, minutes, link },
+        values: {
+          name: describeUser(user).name,
+          when: event.occurredAt,
+          minutes,
+          link: linkFor(user),
+        },
       });
       // Counted when it is on its way: told again after a failure, it must not be dropped.
       await rateLimits.hit(budget);

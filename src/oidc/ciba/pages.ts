@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import {
@@ -8,11 +7,7 @@ import {
   type Session,
 } from 'oidc-provider';
 import type { Config } from '../../config.ts';
-import {
-  type ClientService,
-  PAGES_CLIENT_ID,
-  type StoredClient,
-} from '../../features/client/index.ts';
+import type { ClientService, StoredClient } from '../../features/client/index.ts';
 import type { RateLimits } from '../../infra/rate-limits.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
@@ -22,6 +17,7 @@ import { type CsrfTokens, readForm } from '../../web/forms.ts';
 import type { PageRenderer } from '../../web/page-renderer.ts';
 import type { TenantAccount } from '../claims.ts';
 import { addToGrant, type MissingConsent } from '../grants.ts';
+import { pagesSignInPath } from '../pages-sign-in.ts';
 import type { ProviderDeps } from '../provider.ts';
 import { createResourceFinder } from '../resources.ts';
 import { clientName } from '../sign-in-page.ts';
@@ -119,22 +115,12 @@ export function createCibaPages(deps: CibaPageDeps): Router {
     await pages.render(ctx, 'approve-end', model, { tenantId, status: STATUS[state] });
   }
 
-  /** An authorization of our own client: it ends with the browser back here, signed in. */
-  function signInPath({ approval, token }: Found, prompt?: string): string {
-    const query = new URLSearchParams({
-      client_id: PAGES_CLIENT_ID,
-      redirect_uri: `${deps.config.ISSUER}${RETURN_PATH}`,
-      response_type: 'code',
-      scope: 'openid',
-      // Nobody knows what it is the hash of: the code that comes is never exchanged.
-      code_challenge: randomBytes(32).toString('base64url'),
-      code_challenge_method: 'S256',
+  const signInPath = ({ approval, token }: Found, prompt?: string): string =>
+    pagesSignInPath(`${deps.config.ISSUER}${RETURN_PATH}`, {
       state: token,
-      ...(approval.tenantId ? { tenant: approval.tenantId } : {}),
-      ...(prompt ? { prompt } : {}),
+      tenant: approval.tenantId,
+      prompt,
     });
-    return `/authorize?${query}`;
-  }
 
   /** The request, if it is open and this browser's person is the one it is for; else answers. */
   async function loadStep(ctx: Context): Promise<Step | undefined> {

@@ -13,6 +13,8 @@ export interface Asked {
 
 /** What a person has begun within one sign-in, beside typing a password. */
 export interface Journey {
+  /** The step that the request named was shown. */
+  isBegun?: boolean;
   /** Another account is signed in to; the session in use is kept. */
   isAnother?: boolean;
   /** Signing in by a code. */

@@ -4,13 +4,14 @@ import { currentRequest } from '../../kernel/current-request.ts';
 import type { DeviceCookies } from '../../web/device-cookies.ts';
 import type { PageRenderer } from '../../web/page-renderer.ts';
 import type { BrowserSession } from '../browser-sessions.ts';
+import { FORGOT_HINT } from '../forgot-link.ts';
 import { type SignInFailure, showSignIn, toSignInFailure } from '../sign-in-page.ts';
 import type { Step } from '../step.ts';
 import type { createAccountsStep } from './accounts.ts';
 import type { Complete } from './completion.ts';
 import type { Journeys } from './journeys.ts';
 import type { createOffers } from './offers.ts';
-import { backToStep, isSignIn, pathOf, type Steps, text } from './steps.ts';
+import { backToStep, isSignIn, pathOf, type Steps, seeOther, text } from './steps.ts';
 
 export interface SignInStepDeps {
   signIn: Pick<SignInService, 'withPassword'>;
@@ -72,9 +73,19 @@ export function createSignInStep(
       ? found.length > 0
       : prompt.reasons.includes('no_session') && found.some(({ isCurrent }) => !isCurrent);
 
+  /** Whether this begins with the step for people who have forgotten their password: once. */
+  async function beginsWithForgot(step: Step): Promise<boolean> {
+    const { uid, params } = step.interaction;
+    if (params.screen_hint !== FORGOT_HINT || !(await offersOf(step)).forgot) return false;
+    const { isBegun } = await deps.journeys.find(uid);
+    await deps.journeys.note(uid, { isBegun: true });
+    return !isBegun;
+  }
+
   return {
     /** What an interaction begins with. */
     async begin(ctx: Context, step: Step): Promise<void> {
+      if (await beginsWithForgot(step)) return seeOther(ctx, pathOf(step, 'forgot'));
       const found = await accounts.list(ctx, step);
       if (asksForAccount(step, found)) await accounts.render(ctx, step, found);
       else await renderEmpty(ctx, step);
