@@ -49,6 +49,19 @@ await deps.users.create(
   doctor.password,
 );
 
+const guest = { email: `phu.${LONG_MAIL}`, password: person.password };
+await deps.users.create(
+  {
+    tenantId: clinic.id,
+    email: guest.email,
+    name: 'Wolfeschlegelsteinhausenbergerdorff Công Tằng Tôn Nữ',
+    emailVerified: true,
+  },
+  guest.password,
+);
+await deps.tenants.updateSettings(clinic.id, { emailCodeSignIn: true });
+await deps.tenants.updateSettings(railway.id, { emailCodeSignIn: true, selfRegistration: true });
+
 const clients = {
   clinic: await stage.register(`${ISSUER}/`, { tenantId: clinic.id, name: 'Sen Hồng Portal' }),
   platform: await stage.register(`${ISSUER}/`, { tenantId: platformId, name: 'Admin Console' }),
@@ -238,6 +251,37 @@ export const scenes: Record<string, Scene> = {
     title: 'Sign in – Tổng công ty',
     reach: (page) => visit(page, authorizeUrl('long')),
     shots: null,
+  },
+  'sign-up-error': {
+    title: 'Lỗi: ',
+    async reach(page) {
+      await visit(page, authorizeUrl('long', { ui_locales: 'vi' }));
+      await page.goto(`${page.url()}/sign-up`, { waitUntil: 'load' });
+      await leave(page, () => page.locator('#name').press('Enter'));
+    },
+  },
+  'code-error': {
+    title: 'Error: ',
+    async reach(page) {
+      await visit(page, authorizeUrl('clinic', { ui_locales: 'en' }));
+      await page.goto(`${page.url()}/code/email`, { waitUntil: 'load' });
+      await page.locator('#identifier').fill(LONG_MAIL);
+      await press(page, 'Send a code');
+      await page.locator('#code').fill('000000');
+      await press(page, 'Sign in');
+    },
+    shots: ['phone', 'phone-dark'],
+  },
+  accounts: {
+    title: 'Choose an account – Sen Hồng Clinic',
+    async reach(page) {
+      await signIn(page, 'clinic');
+      await visit(page, authorizeUrl('clinic', { prompt: 'select_account' }));
+      await press(page, 'Use another account');
+      await submitSignIn(page, guest.email, guest.password);
+      await visit(page, authorizeUrl('clinic', { prompt: 'select_account' }));
+    },
+    shots: ['dark', 'phone', 'phone-dark'],
   },
   consent: {
     title: 'Allow access – Sen Hồng Clinic',

@@ -77,7 +77,7 @@ test('unknown paths and methods below the API are problem documents', async () =
     assertProblem(answer, path);
     assert.equal(answer.status, 404);
   }
-  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND']) {
+  for (const method of ['POST', 'PUT', 'PROPFIND']) {
     const answer = await send(url, { method, path: '/api/v1/me', headers: bearer(accessToken) });
     assertProblem(answer, method);
     assert.equal(answer.status, 405);
