@@ -19,6 +19,16 @@ const MESSAGES: Partial<Record<AppError['code'], string>> = {
 };
 
 /**
+ * An account that people make for themselves opens nothing before its address is
+ * proved. That reads like wrong credentials, so that a guess at a registration
+ * tells nothing; whoever has just signed up is reminded all the same.
+ */
+function reasonOf({ error }: SignInFailure, ways: PageModels['sign-in']['ways']) {
+  const isReminded = ways.signUp !== null && error?.id === MESSAGES.IDENT_INVALID_CREDENTIALS;
+  return isReminded ? { ...error, id: 'sign-in.error.invalid-or-unproved' } : error;
+}
+
+/**
  * The page's words for a refused sign-in, with Retry-After where there is one.
  * @throws the error itself when it is none that a person can act on here
  */
@@ -61,7 +71,7 @@ export async function showSignIn(
       identifier: typed.identifier,
       organisation: typed.organisation ?? '',
       showOrganisation: step.tenantId === null,
-      error: typed.failure?.error ?? null,
+      error: typed.failure ? reasonOf(typed.failure, typed.ways) : null,
       fieldErrors: typed.failure?.fieldErrors ?? {},
       notice: typed.notice ?? null,
       ways: typed.ways,

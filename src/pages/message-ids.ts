@@ -28,6 +28,7 @@ export const onwardLabels = [
 /** What can be wrong with a sign-in as a whole. `rate-limited` and `locked` take `minutes`. */
 export const signInErrors = [
   'sign-in.error.invalid-credentials',
+  'sign-in.error.invalid-or-unproved',
   'sign-in.error.rate-limited',
   'sign-in.error.locked',
   'sign-in.error.busy',

@@ -107,6 +107,7 @@ test('nobody is signed in before the address is proved (GHSA-xg6x-h9c9-2m83)', a
   const signIn = await toStep(agent, early, 'sign-in');
   const refused = await agent.submit(signIn, '/sign-in', { identifier: email, password: PASSWORD });
   assert.equal(refused.response.status, 401);
+  assert.ok(textOf(refused).includes('or its address isn’t confirmed yet'), textOf(refused));
   assert.doesNotMatch((await agent.follow('/')).html, /You’re signed in/);
 });
 
