@@ -69,6 +69,8 @@ test('Postgres killed and started again: the same, and nothing hangs', LIMIT, as
   const prepared = await prepare(installation);
   await postgres.crash();
   await until(async () => (await prepared.ready()).status === 503, 5_000, 'notices');
+  // Copies of client and tenant may be used for a second: so long a sign-in can still begin.
+  await until(async () => (await prepared.authorize()).status === 503, 5_000, 'forgets copies');
   await during(DEAD, () => assertDegraded(prepared));
   await postgres.restart();
   await assertRecovered();
