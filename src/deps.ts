@@ -108,7 +108,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     onError: (error) => infra.log.error({ err: error }, 'keys could not be read'),
     wrapAdapter: overrides.wrapAdapter,
   });
-  const events = createEventParts(config, infra, () => consumers);
+  const events = await createEventParts(config, infra, () => consumers);
   const deps: Deps = {
     config,
     ...infra,

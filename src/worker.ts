@@ -5,6 +5,11 @@ export interface Job {
   name: string;
   /** Milliseconds between the end of one run and the start of the next. */
   interval: number;
+  /**
+   * Milliseconds between two runs at least, however often it is woken: what comes
+   * meanwhile is done together. Default 0.
+   */
+  rest?: number;
   /** Channel of the database whose words start a run at once (infra/notifications.ts). */
   wokenBy?: string;
   run(): Promise<unknown>;
@@ -25,6 +30,7 @@ export function startWorker(jobs: Job[], log: Logger): Worker {
   const timers = new Map<string, NodeJS.Timeout>();
   const running = new Map<string, Promise<void>>();
   const again = new Set<string>();
+  const endedAt = new Map<string, number>();
   let isStopped = false;
 
   function schedule(job: Job, delay: number): void {
@@ -51,7 +57,8 @@ export function startWorker(jobs: Job[], log: Logger): Worker {
     }
     const run = once(job).finally(() => {
       running.delete(job.name);
-      schedule(job, again.delete(job.name) ? 0 : job.interval);
+      endedAt.set(job.name, performance.now());
+      schedule(job, again.delete(job.name) ? (job.rest ?? 0) : job.interval);
     });
     running.set(job.name, run);
   }
@@ -60,7 +67,11 @@ export function startWorker(jobs: Job[], log: Logger): Worker {
   return {
     wake(name) {
       const job = jobs.find((candidate) => candidate.name === name);
-      if (job && !isStopped) start(job);
+      if (!job || isStopped) return;
+      const rested = performance.now() - (endedAt.get(name) ?? Number.NEGATIVE_INFINITY);
+      const rest = Math.max(0, (job.rest ?? 0) - rested);
+      if (rest > 0 && !running.has(name)) schedule(job, rest);
+      else start(job);
     },
     async stop() {
       isStopped = true;

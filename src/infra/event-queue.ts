@@ -25,7 +25,7 @@ export function createEventQueue(options: {
       const jobs = events.flatMap((event) =>
         options
           .consumers()
-          .filter(({ type }) => type === event.type)
+          .filter((consumer) => consumer.type === event.type && consumer.concerns(event))
           .map((consumer) => ({ consumer: consumer.name, event })),
       );
       await Promise.all(jobs.map((job) => queue.add(`${job.consumer}-${job.event.id}`, job)));

@@ -62,17 +62,25 @@ export interface EventConsumer {
   /** Unique; part of the id of its jobs, so that a new name is told again of what is waiting. */
   name: string;
   type: string;
+  /** Whether anything follows from this one. */
+  concerns(event: PublishedEvent): boolean;
   handle(event: PublishedEvent): Promise<void>;
 }
 
-/** Declares what follows from events of one type; `data` has passed the declared schema. */
+/**
+ * Declares what follows from events of one type; `data` has passed the declared schema.
+ * @param concerns tells from the event alone that nothing follows from it, so that frequent
+ *   events cost no jobs
+ */
 export const consumer = <S extends z.ZodObject>(
   name: string,
   event: EventType<S>,
   handle: (data: z.output<S>, event: PublishedEvent) => Promise<void>,
+  concerns: (data: z.output<S>) => boolean = () => true,
 ): EventConsumer => ({
   name,
   type: event.type,
+  concerns: ({ data }) => concerns(data as z.output<S>),
   handle: (published) => handle(event.data.parse(published.data) as z.output<S>, published),
 });
 

@@ -3,31 +3,36 @@ import type { Config } from '../config.ts';
 import { EVENTS } from '../events.ts';
 import { createOutboxRelay } from '../features/outbox/index.ts';
 import { createEventQueue } from '../infra/event-queue.ts';
-import { type BrokerSink, createNatsSink } from '../infra/sinks/nats.ts';
-import { createRabbitmqSink } from '../infra/sinks/rabbitmq.ts';
+import type { BrokerSink } from '../infra/sinks/nats.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import type { EventConsumer } from '../kernel/events.ts';
 
-/** The brokers that the configuration names. */
-function createBrokers({ ISSUER: issuer, NATS_URL, RABBITMQ_URL }: Config): BrokerSink[] {
-  return [
-    ...(NATS_URL ? [createNatsSink({ url: NATS_URL, issuer })] : []),
-    ...(RABBITMQ_URL ? [createRabbitmqSink({ url: RABBITMQ_URL, issuer })] : []),
-  ];
+/** The brokers that the configuration names; what speaks to others is not loaded. */
+async function createBrokers({ ISSUER: issuer, ...config }: Config): Promise<BrokerSink[]> {
+  const brokers: BrokerSink[] = [];
+  if (config.NATS_URL) {
+    const { createNatsSink } = await import('../infra/sinks/nats.ts');
+    brokers.push(createNatsSink({ url: config.NATS_URL, issuer }));
+  }
+  if (config.RABBITMQ_URL) {
+    const { createRabbitmqSink } = await import('../infra/sinks/rabbitmq.ts');
+    brokers.push(createRabbitmqSink({ url: config.RABBITMQ_URL, issuer }));
+  }
+  return brokers;
 }
 
 /**
  * The way of events to our own consumers and to brokers.
  * @param consumers asked for when the first event comes: they are made of what publishes
  */
-export function createEventParts(
+export async function createEventParts(
   config: Config,
   infra: Infrastructure,
   consumers: () => readonly EventConsumer[],
 ) {
   const { clock, log, metrics, postgres } = infra;
   const eventQueue = createEventQueue({ ...infra, consumers });
-  const brokers = createBrokers(config);
+  const brokers = await createBrokers(config);
   const outbox = createOutboxRelay({
     knex: postgres.knex,
     clock,
@@ -50,4 +55,4 @@ export function createEventParts(
   };
 }
 
-export type EventParts = ReturnType<typeof createEventParts>;
+export type EventParts = Awaited<ReturnType<typeof createEventParts>>;

@@ -82,9 +82,14 @@ export function signInConsumers(deps: SignInConsumerDeps): EventConsumer[] {
   }
 
   return [
-    consumer('new-sign-in', signInEvents.loggedIn, async ({ userId, browserId }, event) => {
-      if (browserId !== undefined) await tellOfBrowser(userId, browserId, event.id);
-    }),
+    consumer(
+      'new-sign-in',
+      signInEvents.loggedIn,
+      async ({ userId, browserId }, event) => {
+        if (browserId !== undefined) await tellOfBrowser(userId, browserId, event.id);
+      },
+      ({ browserId }) => browserId !== undefined,
+    ),
     consumer('account-locked', signInEvents.locked, async ({ userId, until }, event) => {
       const user = userId === null ? undefined : await findReader(userId);
       if (!user) return;

@@ -158,9 +158,13 @@ export function verificationConsumers(deps: VerificationConsumerDeps): EventCons
       const user = data.initial ? await findOpen(data.userId) : undefined;
       if (user) await welcome(deps, user, event);
     }),
-    consumer('identifier-notice', userEvents.profileUpdated, async (data, { tenantId }) => {
-      const isAddress = data.changed.some((name) => name === 'email' || name === 'phone');
-      if (isAddress && tenantId !== null) await deps.notices.deliver(tenantId, data.userId);
-    }),
+    consumer(
+      'identifier-notice',
+      userEvents.profileUpdated,
+      async ({ userId }, { tenantId }) => {
+        if (tenantId !== null) await deps.notices.deliver(tenantId, userId);
+      },
+      ({ changed }) => changed.includes('email') || changed.includes('phone'),
+    ),
   ];
 }
