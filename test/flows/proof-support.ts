@@ -25,6 +25,8 @@ export async function createQuietWorld(settings: Record<string, string> = {}) {
     settings: { SMTP_URL: mailbox.url, ...settings },
     overrides: { clock },
   });
+  // Or they would come between the mails that a test waits for, in any order.
+  await world.deps.tenants.updateSettings(world.people.tenantId, { newSignInNotice: false });
   return { ...world, clock, mailbox };
 }
 

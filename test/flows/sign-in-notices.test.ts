@@ -12,6 +12,7 @@ import { becomesTrue } from './support.ts';
 const world = await createProofWorld(TRUSTING);
 const { deps, mailbox, clock } = world;
 const { knex } = deps.postgres;
+await deps.tenants.updateSettings(world.people.tenantId, { newSignInNotice: null });
 const newAddress = addressesIn('203.0.113');
 const PASSWORD = 'another fine password';
 

@@ -18,8 +18,11 @@ export interface Mailbox {
   /** SMTP_URL of the server. */
   url: string;
   mails: ReceivedMail[];
-  /** The first mail to this address that was not taken yet. @throws after half a minute */
-  take(to: string): Promise<ReceivedMail>;
+  /**
+   * The first mail to this address that was not taken yet; of those with such a
+   * subject, if given. @throws after half a minute
+   */
+  take(to: string, subject?: RegExp): Promise<ReceivedMail>;
   /** Refuses the next mails with such a status, one after the other (RFC 5321 4.2.1). */
   refuseNext(...statuses: number[]): void;
 }
@@ -103,10 +106,12 @@ export async function createMailbox(): Promise<Mailbox> {
     url: `smtp://127.0.0.1:${port}`,
     mails,
     refuseNext: (...statuses) => void refusals.push(...statuses),
-    async take(to) {
+    async take(to, subject = /^/) {
       const deadline = performance.now() + PATIENCE;
       for (;;) {
-        const mail = mails.find((one) => one.to.includes(to) && !taken.has(one));
+        const mail = mails.find(
+          (one) => one.to.includes(to) && subject.test(one.subject) && !taken.has(one),
+        );
         if (mail) {
           taken.add(mail);
           return mail;
