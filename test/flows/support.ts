@@ -252,7 +252,7 @@ export async function isDeadEverywhere(
 /** Tells whether a condition comes true within `timeout` milliseconds; asks again and again. */
 export async function becomesTrue(
   condition: () => Promise<boolean> | boolean,
-  timeout = 1_000,
+  timeout = 10_000,
 ): Promise<boolean> {
   const deadline = performance.now() + timeout;
   do {
