@@ -264,6 +264,18 @@ export const shape = {
   BACKCHANNEL_LOGOUT_BACKOFF: duration(1_000).describe(
     'Pause before the second try to tell a client of a logout, milliseconds; each is twice the last',
   ),
+  WEBAUTHN_RP_ID: z
+    .hostname()
+    .optional()
+    .describe(
+      'Domain that passkeys belong to: the host of the issuer, or a parent of it; a change makes passkeys useless. Default: the host of the issuer',
+    ),
+  WEBAUTHN_ORIGINS: list
+    .refine(
+      (items) => items.every((item) => URL.parse(item)?.origin === item),
+      'must be origins such as https://app.example.org',
+    )
+    .describe('Origins beside the issuer’s whose pages may use passkeys, through the JSON API'),
   API_CORS_ORIGINS: list
     .refine(
       (items) => items.every((item) => URL.parse(item)?.origin === item),

@@ -1,4 +1,5 @@
 import { configurationEvents } from './features/configuration/index.ts';
+import { mfaEvents } from './features/mfa/index.ts';
 import { sessionEvents } from './features/session/index.ts';
 import { signInEvents } from './features/sign-in/index.ts';
 import { trustedIssuerEvents } from './features/trusted-issuer/index.ts';
@@ -13,6 +14,7 @@ export const EVENTS: EventType[] = [
   sessionEvents,
   signInEvents,
   userEvents,
+  mfaEvents,
   verificationEvents,
   keyEvents,
   tokenExchangeEvents,

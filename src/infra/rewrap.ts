@@ -53,6 +53,12 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
     name: `'former_addresses:' || id`,
   },
   {
+    table: 'totp_authenticators',
+    key: 'id',
+    column: 'seed_sealed',
+    name: `'totp_authenticators:' || id`,
+  },
+  {
     table: 'erasures',
     key: 'user_id',
     column: 'sealed',

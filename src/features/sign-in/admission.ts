@@ -24,6 +24,8 @@ export interface Proof {
   clientId: string | null;
   /** The device cookie as it came, null without one; undefined from callers without cookies. */
   device?: string | null | undefined;
+  /** Authentication context classes of ours that the request needs, any of them; none by default. */
+  acrValues?: readonly string[] | undefined;
 }
 
 export interface AdmissionDeps {

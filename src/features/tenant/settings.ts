@@ -36,6 +36,30 @@ export const tenantSettings = z
       .max(64)
       .default(8)
       .describe('Shortest password, in characters; 15 where it is the only factor (SP 800-63B-4)'),
+    mfaRequired: z
+      .boolean()
+      .default(false)
+      .describe('Whether everybody needs a second factor to sign in'),
+    mfaGraceDays: z
+      .int()
+      .min(0)
+      .max(90)
+      .default(0)
+      .describe('Days that people may put off setting up a second factor that is required'),
+    mfaRememberDays: z
+      .int()
+      .min(0)
+      .max(90)
+      .default(0)
+      .describe('Days that a browser may be remembered to have proved a second factor; 0: never'),
+    mfaEmailCode: z
+      .boolean()
+      .default(false)
+      .describe('Whether a code sent by mail is a second factor; a weak one (ASVS 6.3.6)'),
+    mfaSmsCode: z
+      .boolean()
+      .default(false)
+      .describe('Whether a code sent by SMS is a second factor; restricted by SP 800-63B-4'),
     newSignInNotice: z
       .boolean()
       .default(true)

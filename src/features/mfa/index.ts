@@ -1,0 +1,29 @@
+/**
+ * Second factors: when one is due, the challenge between password and sign-in,
+ * and what all kinds of authenticators have in common. The kinds themselves are
+ * features of their own and come in by ports. Must not render pages or issue tokens.
+ */
+export type {
+  Challenge,
+  Challenges,
+  EnrolmentAnswer,
+  SecondFactorAnswer,
+} from './challenge.ts';
+export { mfaEvents } from './events.ts';
+export type {
+  AuthenticatorKeeper,
+  CodeVerifier,
+  RecoveryCodesPort,
+  TotpEnrolment,
+  TotpPort,
+  WebAuthnPort,
+  WebAuthnProof,
+} from './ports.ts';
+export {
+  type Authenticator,
+  type AuthenticatorType,
+  authenticatorTypes,
+  type SecondFactorMethod,
+  secondFactorMethods,
+  type UserRef,
+} from './schema.ts';
