@@ -32,6 +32,7 @@ export function createJobs(deps: Deps): Job[] {
     // What neither the request nor the consumer of the event completed.
     { name: 'erasures', interval: 60_000, run: () => deps.lifecycle.sweepErasures() },
     { name: 'unproven-accounts', interval: 600_000, run: () => deps.lifecycle.eraseExpired() },
+    { name: 'unconfirmed-apps', interval: 600_000, run: () => deps.totp.purgePending() },
     { name: 'expired-artefacts', interval: 30_000, run: () => deps.purgeExpired() },
   ];
 }

@@ -1,7 +1,14 @@
 import { hmacSha256 } from '../kernel/crypto.ts';
 
 /** What a digest is of; digests of one kind say nothing about another. */
-export type LookupKind = 'user-code' | 'hint' | 'code' | 'code-owner' | 'link' | 'address';
+export type LookupKind =
+  | 'user-code'
+  | 'hint'
+  | 'code'
+  | 'code-owner'
+  | 'link'
+  | 'address'
+  | 'recovery-code';
 
 /** Finds values that are too short to be hashed bare: their digests are under a server key. */
 export interface Lookups {

@@ -5,6 +5,7 @@ import type { Lookups } from '../infra/lookups.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import type { EngineHost } from '../oidc/host.ts';
 import { createAuth } from './auth.ts';
+import { createAuthenticatorParts } from './authenticators.ts';
 import type { Features } from './features.ts';
 import { createPassword } from './password.ts';
 import { createProofs } from './proofs.ts';
@@ -29,6 +30,7 @@ export function createAccounts(
   means: AccountMeans,
 ) {
   const proofs = createProofs(infra, means.lookups, features.rateLimits);
+  const authenticatorParts = createAuthenticatorParts(infra, features, means);
   const signIn = createSignIn(infra, features, { ...means, ...proofs });
   const auth = createAuth(config, features, signIn, means.engine);
   const proving = createVerification(config, infra, features, means, { signIn, ...proofs });
@@ -42,7 +44,16 @@ export function createAccounts(
     onBackgroundError: (error) => infra.log.error({ err: error }, 'background work failed'),
   });
   const signUp = createSignUp(infra, features, lifecycle);
-  return { signIn, signUp, auth, password, lifecycle, ...proofs, ...proving };
+  return {
+    signIn,
+    signUp,
+    auth,
+    password,
+    lifecycle,
+    ...proofs,
+    ...proving,
+    ...authenticatorParts,
+  };
 }
 
 export type Accounts = ReturnType<typeof createAccounts>;

@@ -10,6 +10,7 @@ export type {
   SecondFactorAnswer,
 } from './challenge.ts';
 export { mfaEvents } from './events.ts';
+export { lockOwner } from './owner-repository.ts';
 export type {
   AuthenticatorKeeper,
   CodeVerifier,
@@ -22,6 +23,7 @@ export type {
 export {
   type Authenticator,
   type AuthenticatorType,
+  authenticatorName,
   authenticatorTypes,
   type SecondFactorMethod,
   secondFactorMethods,

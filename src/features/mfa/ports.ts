@@ -60,7 +60,12 @@ export interface TotpPort extends CodeVerifier, AuthenticatorKeeper {
 export interface RecoveryCodesPort extends CodeVerifier {
   /** Ten new ones in place of all before; told this once. */
   generate(user: UserRef): Promise<string[]>;
-  /** The same within a transaction of the caller. */
+  /**
+   * Ten new ones for a user who has none that are good, with the first authenticator;
+   * otherwise nothing happens. @returns them, told this once, or none
+   */
+  generateFirst(user: UserRef): Promise<string[]>;
+  /** As generate, within a transaction of the caller. */
   generateWithin(trx: Knex.Transaction, user: UserRef): Promise<string[]>;
   /** How many are left, and of when; null where there never were any. */
   status(user: UserRef): Promise<{ left: number; createdAt: Date } | null>;

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+
 /** Kinds of authenticators (NIST SP 800-63B) that people enrol. */
 export const authenticatorTypes = ['webauthn', 'totp'] as const;
 export type AuthenticatorType = (typeof authenticatorTypes)[number];
@@ -8,6 +10,15 @@ export type AuthenticatorType = (typeof authenticatorTypes)[number];
  */
 export const secondFactorMethods = ['webauthn', 'totp', 'recovery-code', 'sms', 'email'] as const;
 export type SecondFactorMethod = (typeof secondFactorMethods)[number];
+
+/** What people call an authenticator, to tell theirs apart. */
+export const authenticatorName = z
+  .string()
+  .trim()
+  .normalize('NFC')
+  .min(1)
+  .max(64)
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters');
 
 /** A user as second factors need to know them. */
 export interface UserRef {
