@@ -20,6 +20,10 @@ const TYPES: Record<string, string> = {
 
 const FILES = [
   'gatehouse.css',
+  'parts.css',
+  'account.css',
+  'landing.css',
+  'dev.css',
   'continue.js',
   'mark.svg',
   'favicon.svg',

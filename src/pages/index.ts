@@ -1,4 +1,5 @@
 export type { AccountPageModels, FormError } from './account-models.ts';
+export type { AccountRoom, AccountShell } from './account-shell.ts';
 export { type Asset, assetPath, assets } from './assets.ts';
 export { brandStylesheet } from './brand-colour.ts';
 export type { DevInboxModel, DevMessageModel, DevTemplatesModel } from './dev-models.ts';

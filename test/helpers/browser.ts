@@ -157,7 +157,7 @@ interface Finding {
  * becomes its end that is hardest to read on. A constructed style sheet is no inline style.
  */
 const FLAT = `
-  .gate { background: var(--glow) !important }
+  .gate, .owner { background: var(--glow) !important }
   body { background: color-mix(in oklab, var(--brand) 5%, var(--sky)) !important }
 `;
 

@@ -10,8 +10,11 @@ import {
 } from '../../src/pages/brand-colour.ts';
 import fc from '../helpers/fast-check.ts';
 
-const css = readFileSync(new URL('../../public/gatehouse.css', import.meta.url), 'utf8');
-const [lightRoot = '', darkRoot = ''] = Array.from(css.matchAll(/:root \{([^}]*)\}/g), (m) => m[1]);
+/** Custom properties of the light scheme and of the dark one, of both stylesheets with any. */
+const [lightRoot = '', darkRoot = ''] = ['gatehouse.css', 'parts.css']
+  .map((name) => readFileSync(new URL(`../../public/${name}`, import.meta.url), 'utf8'))
+  .map((css) => Array.from(css.matchAll(/:root \{([^}]*)\}/g), (match) => match[1] ?? ''))
+  .reduce((all, blocks) => all.map((block, index) => block + (blocks[index] ?? '')), ['', '']);
 
 function property(block: string, name: string): string {
   return new RegExp(`--${name}: (#[0-9a-f]{6});`).exec(block)?.[1] ?? `no --${name}`;
@@ -91,8 +94,12 @@ describe('gatehouse.css', () => {
           );
         }
       }
-      assert.ok(contrast(property(block, 'danger'), property(block, 'danger-soft')) >= 4.5);
-      assert.ok(contrast(property(block, 'danger'), property(block, 'surface')) >= 4.5);
+      for (const tone of ['good', 'warn', 'danger']) {
+        for (const name of [`${tone}-soft`, 'surface', 'raised']) {
+          const found = contrast(property(block, tone), property(block, name));
+          assert.ok(found >= 4.5, `${tone} ${name}`);
+        }
+      }
       assert.ok(contrast(property(block, 'edge'), property(block, 'surface')) >= 3);
     }
   });

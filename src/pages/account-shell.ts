@@ -1,0 +1,19 @@
+import type { Account } from './types.ts';
+
+/** A page of the account in its list: a message, and one of the icons of views/partials/icon.eta. */
+export interface AccountRoom {
+  labelId: string;
+  href: string;
+  icon: string;
+  isCurrent: boolean;
+}
+
+/** What views/layouts/account.eta shows around each page of the account, as `shell` of its model. */
+export interface AccountShell {
+  account: Account;
+  /** Rooms that belong together; the first group usually has no label. */
+  groups: { labelId: string | null; rooms: AccountRoom[] }[];
+  /** Where the form that signs out is sent to. */
+  signOutAction: string;
+  csrfToken: string;
+}
