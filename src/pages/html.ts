@@ -45,6 +45,12 @@ export function webUrl(value: string | null): string | null {
   return url.username === '' && url.password === '' ? url.href : null;
 }
 
+/** An https address, normalised, of a logo that stands elsewhere; null for anything else. */
+export function imageUrl(value: string | null): string | null {
+  const url = webUrl(value);
+  return url?.startsWith('https:') ? url : null;
+}
+
 /** An address of this server (`/path`, `?query`) or an absolute web address; else null. */
 export function linkUrl(value: string | null): string | null {
   if (value === null || !URL.canParse(value, 'https://local.invalid')) return null;

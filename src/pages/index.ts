@@ -3,7 +3,7 @@ export type { AccountRoom, AccountShell } from './account-shell.ts';
 export { type Asset, assetPath, assets } from './assets.ts';
 export { brandStylesheet } from './brand-colour.ts';
 export type { DevInboxModel, DevMessageModel, DevTemplatesModel } from './dev-models.ts';
-export { webUrl } from './html.ts';
+export { imageUrl, webUrl } from './html.ts';
 export { isLocale, type LocaleWishes, locales, negotiateLocale } from './locale.ts';
 export {
   createMessageRenderer,

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
 import { brandPalettes, GATEHOUSE_COLOUR } from './brand-colour.ts';
-import { escapeHtml, plain, webUrl } from './html.ts';
+import { escapeHtml, imageUrl, plain, webUrl } from './html.ts';
 import { negotiateLocale } from './locale.ts';
 import { folderUrl, loadMessages, type Messages } from './messages.ts';
 import { fill, type MessagePart } from './overrides.ts';
@@ -39,7 +39,12 @@ export interface TemplateRequest<Template> {
   template: Template;
   /** The person's language. */
   locale: Locale;
-  brand: { name: string /** `#rrggbb`; null for our own. */; colour: string | null };
+  brand: {
+    name: string;
+    /** `#rrggbb`; null for our own. */
+    colour: string | null;
+    logoUrl: string | null;
+  };
   /** The person's time zone (IANA); UTC where it is null or unknown. */
   zoneinfo: string | null;
   values: MessageValues;
@@ -135,6 +140,7 @@ function context(messages: Messages, request: TemplateRequest<string>) {
     duration: duration(messages, locale),
     facts: facts(messages, locale, v),
     colours: brandPalettes(brand.colour ?? GATEHOUSE_COLOUR),
+    logo: imageUrl(brand.logoUrl),
     webUrl,
   };
 }

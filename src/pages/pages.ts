@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
 import { fontName } from './assets.ts';
-import { clip, escapeHtml, exactAttribute, initial, linkUrl, webUrl } from './html.ts';
+import { clip, escapeHtml, exactAttribute, imageUrl, initial, linkUrl, webUrl } from './html.ts';
 import { locales } from './locale.ts';
 import { folderUrl, loadMessages, type Messages } from './messages.ts';
 import type {
@@ -60,6 +60,7 @@ function context<P extends PageName>(
     segment: encodeURIComponent,
     exact: exactAttribute,
     webUrl,
+    imageUrl,
     linkUrl,
     initial,
   };

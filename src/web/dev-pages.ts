@@ -46,7 +46,7 @@ const shownAt = (at: string, locale: Locale): string =>
 
 /** A template with sample values; undefined where there is none of that name. */
 function sampleOf(renderer: MessageRenderer, name: string, locale: Locale) {
-  const brand = { name: 'Gatehouse', colour: null };
+  const brand = { name: 'Gatehouse', colour: null, logoUrl: null };
   const mail = mailTemplates.find((template) => template === name);
   if (mail) {
     const values = sampleValues[mail];

@@ -5,6 +5,7 @@ import { PAGE_CSP } from '../kernel/http/index.ts';
 import {
   type Brand,
   type Frame,
+  imageUrl,
   type Locale,
   negotiateLocale,
   type PageModels,
@@ -35,6 +36,18 @@ const POLICIES: Partial<Record<PageName, string>> = {
   'dev-message': `${PAGE_CSP}; frame-src 'self'`,
   continue: `${PAGE_CSP}; script-src 'self'`,
 };
+
+/**
+ * The policy of a page with the logos that are on it: their origins and no other.
+ * @param model of pages that name an application, its logo is `client.logoUri`
+ */
+function policyOf(page: PageName, frame: Frame, model: PageModels[PageName]): string {
+  const application = 'client' in model ? model.client.logoUri : null;
+  const logos = [frame.brand.logoUrl, application].map(imageUrl);
+  const origins = new Set(logos.flatMap((logo) => (logo === null ? [] : [new URL(logo).origin])));
+  const policy = POLICIES[page] ?? PAGE_CSP;
+  return policy.replace("img-src 'self'", ["img-src 'self'", ...origins].join(' '));
+}
 
 /** A scope in words of the page's language. */
 export type DescribeScope = (scope: string) => ScopeLine;
@@ -141,9 +154,9 @@ export function createPageRenderer(options: {
       ctx.type = 'html';
       ctx.set('Cache-Control', 'no-store');
       ctx.set('Content-Language', frame.locale);
-      ctx.set('Content-Security-Policy', POLICIES[page] ?? PAGE_CSP);
       const describe: DescribeScope = (scope) => scopeLine(pages, frame.locale, scope);
       const made = typeof model === 'function' ? model(describe, frame.locale) : model;
+      ctx.set('Content-Security-Policy', policyOf(page, frame, made));
       ctx.body = pages.render(page, made, frame);
     },
   };

@@ -38,7 +38,11 @@ async function dress<T extends string>(
   return {
     template,
     locale,
-    brand: { name: tenant?.name ?? 'Gatehouse', colour: tenant?.colour ?? null },
+    brand: {
+      name: tenant?.name ?? 'Gatehouse',
+      colour: tenant?.colour ?? null,
+      logoUrl: tenant?.logoUrl ?? null,
+    },
     zoneinfo: request.zoneinfo,
     values: request.values as MessageValues,
     overrides: await configurations.written(request.tenantId, group, template, locale),

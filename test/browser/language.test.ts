@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
-import { createBrowserTests, press, textOf } from '../helpers/browser.ts';
+import { createBrowserTests, press, servedDocument, textOf } from '../helpers/browser.ts';
 import { begin, beginWith, createStage, signedInAs, submitSignIn } from './stage.ts';
 
 const test = await createBrowserTests();
@@ -84,7 +84,7 @@ test('every page of a tenant carries its name and colour, and those of the platf
   assert.equal(none.status(), 404);
 });
 
-test('a tenant’s logo takes the place of the mark, and tells its host nothing', async (open) => {
+test('a tenant’s logo takes the place of the mark, is all that its pages may load, and tells its host nothing', async (open) => {
   const logoUrl = 'https://cdn.rose.example/logo.svg';
   const rose = await stage.deps.tenants.create({ slug: 'rose', name: 'Rose Clinic', logoUrl });
   const portal = await stage.startApplication({ tenantId: rose.id, name: 'Rose Portal' });
@@ -99,4 +99,24 @@ test('a tenant’s logo takes the place of the mark, and tells its host nothing'
   const logo = page.getByRole('img', { name: 'Rose Clinic' });
   assert.deepEqual(await logo.boundingBox().then((box) => box?.width), 120);
   assert.deepEqual(referrers, [undefined]);
+  const images = async (): Promise<string | undefined> =>
+    /img-src ([^;]*)/.exec(
+      (await servedDocument(page).allHeaders())['content-security-policy'] ?? '',
+    )?.[1];
+  assert.equal(await images(), "'self' https://cdn.rose.example", 'its origin and no other');
+  await begin(page, application);
+  assert.equal(await images(), "'self'", 'none on the pages of others');
+
+  const metadata = { logo_uri: 'https://images.diary.example/logo.png' };
+  const diary = await stage.startApplication({ isFirstParty: false, metadata });
+  await page.route(metadata.logo_uri, (route) => {
+    return route.fulfill({
+      contentType: 'image/svg+xml',
+      body: '<svg xmlns="http://www.w3.org/2000/svg"/>',
+    });
+  });
+  await begin(page, diary);
+  assert.equal(await images(), "'self'", 'none before it is shown');
+  await submitSignIn(page, person.email, person.password);
+  assert.equal(await images(), "'self' https://images.diary.example");
 });

@@ -70,7 +70,7 @@ const mailer = startMailer(mailbox.url);
 const request = (values: Record<string, string> = {}): MailRequest => ({
   template: 'ciba-approval',
   locale: 'en',
-  brand: { name: values.brand ?? 'Lotus', colour: null },
+  brand: { name: values.brand ?? 'Lotus', colour: null, logoUrl: null },
   zoneinfo: null,
   values: {
     name: 'An',

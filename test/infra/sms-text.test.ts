@@ -51,7 +51,7 @@ test('every short message is one, in either language, for a name of twenty chara
   for (const template of smsTemplates) {
     for (const locale of ['en', 'vi'] as Locale[]) {
       for (const isPlain of [true, false]) {
-        const brand = { name: 'Bệnh viện Hoa Sen 24', colour: null };
+        const brand = { name: 'Bệnh viện Hoa Sen 24', colour: null, logoUrl: null };
         const values = { code: '048213', minutes: 10 };
         const text = renderer.sms({ template, locale, brand, zoneinfo: null, values });
         const length = smsLength(fitSms(text, { isPlain }));
@@ -63,7 +63,7 @@ test('every short message is one, in either language, for a name of twenty chara
   const text = renderer.sms({
     template: 'phone-auth',
     locale: 'vi',
-    brand: { name: 'Hoa Sen', colour: null },
+    brand: { name: 'Hoa Sen', colour: null, logoUrl: null },
     zoneinfo: null,
     values: { code: '048213', minutes: 5 },
   });

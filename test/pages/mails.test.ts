@@ -35,7 +35,7 @@ const request = <T>(
 ): TemplateRequest<T> => ({
   template,
   locale,
-  brand: { name: 'Lotus Health', colour: '#0f766e' },
+  brand: { name: 'Lotus Health', colour: '#0f766e', logoUrl: null },
   zoneinfo: null,
   values: VALUES,
   ...more,
@@ -105,12 +105,23 @@ describe('mails', () => {
     for (const template of mailTemplates) {
       const values = { ...VALUES, name: evil, agent: evil, client: evil, message: evil, ip: evil };
       const mail = renderer.mail(
-        request(template, 'en', { values, brand: { name: evil, colour: null } }),
+        request(template, 'en', { values, brand: { name: evil, colour: null, logoUrl: null } }),
       );
       assert.doesNotMatch(mail.html, /<img|\u202E/, template);
       assert.doesNotMatch(mail.subject + mail.text, /\u202E/, template);
       assert.doesNotMatch(mail.text, /^Bcc/m, template);
       assert.doesNotMatch(mail.subject, /[\r\n]/, template);
+    }
+  });
+
+  it('carry the logo of a tenant that has one, by https only, and its name where it is not loaded', () => {
+    const mail = (logoUrl: string | null) =>
+      renderer.mail(request('welcome', 'en', { brand: { name: 'Lotus', colour: null, logoUrl } }))
+        .html;
+    const image = '<img src="https://cdn.example/l.svg?a=1&amp;b" alt="Lotus" ';
+    assert.ok(mail('https://cdn.example/l.svg?a=1&b').includes(image));
+    for (const other of [null, 'http://cdn.example/l.svg', 'data:image/svg+xml,x', '/l.svg']) {
+      assert.doesNotMatch(mail(other), /<img/);
     }
   });
 

@@ -3,9 +3,10 @@ import type { Middleware } from 'koa';
 /**
  * Content Security Policy of every page. There is no `form-action`: browsers
  * apply it to the redirect after a form as well, and sign-in ends at the client.
+ * A page with the logo of a tenant or an application allows its origin besides.
  */
 export const PAGE_CSP =
-  "default-src 'none'; style-src 'self'; img-src 'self' https: data:; font-src 'self'; " +
+  "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; " +
   "base-uri 'none'; frame-ancestors 'none'; object-src 'none'";
 
 /** Two years, as browsers' preload lists ask; subdomains as ASVS 3.4.1 asks at level 2. */
