@@ -34,11 +34,13 @@ export const sessionEvents = {
   ),
   securityIncident: defineEvent(
     'identity.user.security_incident.v1',
-    'Something happened that points to stolen credentials; what they opened was closed.',
+    'Something happened that points to stolen credentials: the session was ended, or the authenticator disabled.',
     z.object({
       userId: z.uuid(),
-      kind: z.enum(['refresh_replay']),
-      clientId: z.string(),
+      kind: z
+        .enum(['refresh_replay', 'authenticator_cloned'])
+        .describe('`authenticator_cloned`: the counter of a passkey went backwards'),
+      clientId: z.string().nullable().describe('Null where no client took part'),
       sessionId: z.uuid().nullable(),
     }),
   ),
