@@ -25,6 +25,8 @@ const headerName = z
   .string()
   .regex(/^[A-Za-z0-9-]{1,64}$/, 'must be the name of a header')
   .transform((name) => name.toLowerCase());
+/** What an Android app is known by: the hash of the certificate that it is signed with. */
+const ANDROID_ORIGIN = /^android:apk-key-hash:[\w-]{43}$/;
 const secret = z.string().transform((value) => new Secret(value));
 
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' });
@@ -272,10 +274,13 @@ export const shape = {
     ),
   WEBAUTHN_ORIGINS: list
     .refine(
-      (items) => items.every((item) => URL.parse(item)?.origin === item),
-      'must be origins such as https://app.example.org',
+      (items) =>
+        items.every((item) => URL.parse(item)?.origin === item || ANDROID_ORIGIN.test(item)),
+      'must be origins such as https://app.example.org or android:apk-key-hash:…',
     )
-    .describe('Origins beside the issuer’s whose pages may use passkeys, through the JSON API'),
+    .describe(
+      'Origins beside the issuer’s that may use passkeys, through the JSON API: of pages, and of Android apps as `android:apk-key-hash:…`',
+    ),
   API_CORS_ORIGINS: list
     .refine(
       (items) => items.every((item) => URL.parse(item)?.origin === item),

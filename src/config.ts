@@ -94,6 +94,24 @@ function certificateProblems(config: Parsed): string[] {
   return problems;
 }
 
+/**
+ * Browsers take a domain for passkeys only from its own pages and those of its
+ * subdomains (WebAuthn Level 3, 5.1.2); whether it is a public suffix they know best.
+ */
+function passkeyProblems(config: Parsed): string[] {
+  const problems: string[] = [];
+  const { WEBAUTHN_RP_ID: id, WEBAUTHN_ORIGINS: origins, NODE_ENV } = config;
+  const host = config.ISSUER ? new URL(config.ISSUER).hostname : 'localhost';
+  const isParent = id?.includes('.') && host.endsWith(`.${id}`);
+  if (id !== undefined && id !== host && !isParent) {
+    problems.push(`WEBAUTHN_RP_ID must be the host of the issuer, ${host}, or a parent of it`);
+  }
+  if (NODE_ENV === 'production' && origins.some((origin) => origin.startsWith('http:'))) {
+    problems.push('WEBAUTHN_ORIGINS must be https in production');
+  }
+  return problems;
+}
+
 function productionProblems(config: Parsed): string[] {
   if (config.NODE_ENV !== 'production') return [];
   const problems: string[] = [];
@@ -113,7 +131,11 @@ function productionProblems(config: Parsed): string[] {
 }
 
 function crossChecks(config: Parsed): string[] {
-  const problems = [...productionProblems(config), ...certificateProblems(config)];
+  const problems = [
+    ...productionProblems(config),
+    ...certificateProblems(config),
+    ...passkeyProblems(config),
+  ];
   if (config.KEY_ENCRYPTION_KEY && config.KEY_ENCRYPTION_KEY_FILE) {
     problems.push('KEY_ENCRYPTION_KEY and KEY_ENCRYPTION_KEY_FILE are both set: choose one');
   }

@@ -30,7 +30,7 @@ export function createAccounts(
   means: AccountMeans,
 ) {
   const proofs = createProofs(infra, means.lookups, features.rateLimits);
-  const authenticatorParts = createAuthenticatorParts(infra, features, means);
+  const authenticatorParts = createAuthenticatorParts(config, infra, features, means);
   const signIn = createSignIn(infra, features, { ...means, ...proofs });
   const auth = createAuth(config, features, signIn, means.engine);
   const proving = createVerification(config, infra, features, means, { signIn, ...proofs });

@@ -29,7 +29,7 @@ const KEEPERS: Readonly<Record<string, string>> = {
 };
 
 /** Longest name that is kept, in characters. */
-const LONGEST = 100;
+const LONGEST = 64;
 
 /**
  * What a new passkey is called: what the person typed, who keeps it, the device that

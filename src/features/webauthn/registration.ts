@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { currentRequest } from '../../kernel/current-request.ts';
 import { AppError } from '../../kernel/errors.ts';
 import { newId } from '../../kernel/ids.ts';
-import { type Authenticator, mfaEvents, type UserRef } from '../mfa/index.ts';
+import { type Authenticator, lockOwner, mfaEvents, type UserRef } from '../mfa/index.ts';
 import { describeDevice } from '../session/index.ts';
 import {
   boundTo,
@@ -14,7 +14,7 @@ import {
 } from './common.ts';
 import { nameOf } from './names.ts';
 import { toCreationOptions } from './options.ts';
-import { countCredentials, insertCredential, listCredentials, lockUser } from './repository.ts';
+import { countCredentials, insertCredential, listCredentials } from './repository.ts';
 import { type CreationOptions, type Credential, registrationAnswer } from './schema.ts';
 import { challengeOf, RefusedAnswer, type ShownCredential, verifyRegistration } from './verify.ts';
 
@@ -46,7 +46,7 @@ export function createRegistration(deps: WebAuthnDeps) {
 
   /** The user's row is locked, so that registrations in parallel cannot pass the limit. */
   async function save(trx: Knex.Transaction, user: UserRef, credential: Credential): Promise<void> {
-    if (!(await lockUser(trx, user))) throw new AppError('IDENT_TOKEN_SPENT');
+    if (!(await lockOwner(trx, user))) throw new AppError('IDENT_TOKEN_SPENT');
     if ((await countCredentials(trx, user)) >= MOST_CREDENTIALS) {
       throw new AppError('IDENT_WEBAUTHN_LIMIT');
     }

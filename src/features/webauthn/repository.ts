@@ -55,19 +55,6 @@ export async function findCredential(
   return row && toCredential(row);
 }
 
-/**
- * Locks the row of a user, so that credentials are counted by one at a time.
- * @returns false where there is no such user, or none any more
- */
-export async function lockUser(trx: Knex.Transaction, user: UserRef): Promise<boolean> {
-  const row = await trx('users')
-    .where({ id: user.id, tenant_id: user.tenantId })
-    .whereIn('status', ['active', 'pending_verification'])
-    .forNoKeyUpdate()
-    .first('id');
-  return row !== undefined;
-}
-
 export async function countCredentials(knex: Knex, user: UserRef): Promise<number> {
   const row = await knex(TABLE).where(own(user)).count({ count: '*' }).first();
   return Number(row?.count ?? 0);
