@@ -67,7 +67,7 @@ export interface SessionEnding {
   restoreRevocations(userId?: string): Promise<number>;
 }
 
-interface EndingDeps {
+export interface EndingDeps {
   knex: Knex;
   emit: Emit<Knex.Transaction>;
   clock: Clock;
@@ -87,7 +87,7 @@ interface Ended {
 }
 
 /** Tells of what a committed transaction has ended. */
-function tellEnded(
+export function tellEnded(
   { onEnded, onLogouts }: EndingDeps,
   { sessions, logouts }: Pick<Ended, 'sessions' | 'logouts'>,
 ): void {
@@ -99,7 +99,7 @@ function tellEnded(
 /** Milliseconds that an ended row stays at least; no request lasts that long. */
 const TOMBSTONE = 3_600_000;
 
-const toEntries = (
+export const toEntries = (
   sessions: readonly { id: string }[],
   grantIds: readonly string[],
 ): Revocation[] => [
@@ -112,7 +112,7 @@ const outlivesLogout = ({ authorizations }: EndedSession): boolean =>
   Object.values(authorizations).some(({ persistsLogout }) => persistsLogout === true);
 
 /** When rows that end now may go: access tokens that name them have expired by then. */
-function endingNow({ clock, revocations }: EndingDeps) {
+export function endingNow({ clock, revocations }: EndingDeps) {
   const now = clock.now();
   const keep = Math.max(TOMBSTONE, revocations.maxTtl * 1000);
   return { now: new Date(now), keepUntil: new Date(now + keep) };

@@ -32,6 +32,11 @@ export const sessionEvents = {
     'A user signed out of a session.',
     z.object({ userId: z.uuid(), sessionId: z.uuid() }),
   ),
+  applicationRevoked: defineEvent(
+    'identity.user.application_revoked.v1',
+    'A user took back what an application was allowed; its tokens have ended.',
+    z.object({ userId: z.uuid(), clientId: z.string() }),
+  ),
   securityIncident: defineEvent(
     'identity.user.security_incident.v1',
     'Something happened that points to stolen credentials: the session was ended, or the authenticator disabled.',

@@ -122,30 +122,37 @@ export interface GivenGrant {
   expiresAt: Date;
 }
 
-interface GrantPayload {
+/** What the engine keeps of a grant. */
+export interface GrantPayload {
   openid?: { scope?: string };
   resources?: Record<string, string>;
 }
 
+interface GivenRow {
+  client_id: string;
+  payload: GrantPayload;
+  expires_at: Date;
+}
+
 const words = (scope: string | undefined): string[] => scope?.split(' ').filter(Boolean) ?? [];
+
+export const toGivenGrant = ({ client_id, payload, expires_at }: GivenRow): GivenGrant => ({
+  clientId: client_id,
+  scopes: words(payload.openid?.scope),
+  resources: Object.fromEntries(
+    Object.entries(payload.resources ?? {}).map(([audience, scope]) => [audience, words(scope)]),
+  ),
+  expiresAt: expires_at,
+});
 
 /** Live grants of a user, at most 200. */
 export async function listGrants(knex: Knex, userId: string, now: Date): Promise<GivenGrant[]> {
-  const rows: { client_id: string; payload: GrantPayload; expires_at: Date }[] = await knex(
-    'oidc_grants',
-  )
+  const rows: GivenRow[] = await knex('oidc_grants')
     .where({ user_id: userId })
     .whereNull('revoked_at')
     .where('expires_at', '>', now)
     .orderBy('id')
     .limit(200)
     .select('client_id', 'payload', 'expires_at');
-  return rows.map(({ client_id, payload, expires_at }) => ({
-    clientId: client_id,
-    scopes: words(payload.openid?.scope),
-    resources: Object.fromEntries(
-      Object.entries(payload.resources ?? {}).map(([audience, scope]) => [audience, words(scope)]),
-    ),
-    expiresAt: expires_at,
-  }));
+  return rows.map(toGivenGrant);
 }

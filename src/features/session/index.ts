@@ -3,6 +3,7 @@
  * Must not decide who may sign in, nor set cookies, nor issue tokens.
  */
 
+export type { Application } from './applications.ts';
 export { describeDevice } from './device.ts';
 export type { ReplayedToken, SessionEnding } from './ending.ts';
 export { type EndReason, endReasons, sessionEvents } from './events.ts';
@@ -10,6 +11,7 @@ export type { GivenGrant } from './grants.ts';
 export {
   type SaveResult,
   type Session,
+  type SessionBase,
   type SessionSave,
   type SessionStore,
   type StoredAuthorization,

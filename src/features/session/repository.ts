@@ -101,6 +101,23 @@ export async function lockUser(trx: Knex.Transaction, uid: string): Promise<stri
   return row?.user_id ?? null;
 }
 
+/** Notes a sign-in with where the session now is. @returns the tenant of its user */
+export async function recordSignIn(
+  trx: Knex.Transaction,
+  uid: string,
+  facts: { id: string; amr: string[]; now: Date; expiresAt: Date },
+): Promise<string> {
+  const { rows } = await trx.raw(
+    `INSERT INTO sign_ins (id, user_id, tenant_id, session_id, amr, client_ip, user_agent,
+                           occurred_at, expires_at)
+     SELECT ?::uuid, user_id, tenant_id, id, ?::text[], client_ip, user_agent,
+            ?::timestamptz, ?::timestamptz FROM sessions WHERE id = ?
+     RETURNING tenant_id`,
+    [facts.id, facts.amr, facts.now, facts.expiresAt, uid],
+  );
+  return rows[0].tenant_id;
+}
+
 export interface EndedSession {
   id: string;
   user_id: string | null;

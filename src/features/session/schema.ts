@@ -28,6 +28,14 @@ export interface StoredAuthorization {
 /** By client id. */
 export type StoredAuthorizations = Record<string, StoredAuthorization>;
 
+/** A session as a request read it. */
+export interface SessionBase {
+  accountId: string | undefined;
+  /** When the user last signed in, seconds since the epoch. */
+  loginTs?: number | undefined;
+  authorizations: StoredAuthorizations;
+}
+
 /** A save of a session as the engine asks for it. */
 export interface SessionSave {
   /** The stable id (`uid` of the engine), a UUID. */
@@ -42,7 +50,7 @@ export interface SessionSave {
   payload: Record<string, unknown>;
   authorizations: StoredAuthorizations;
   /** The session as this request read it; undefined where it did not. */
-  base?: { accountId: string | undefined; authorizations: StoredAuthorizations } | undefined;
+  base?: SessionBase | undefined;
   expiresAt: Date;
 }
 

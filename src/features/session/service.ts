@@ -6,7 +6,9 @@ import type { Clock } from '../../kernel/clock.ts';
 import { sha256 } from '../../kernel/crypto.ts';
 import { currentRequest } from '../../kernel/current-request.ts';
 import type { Emit } from '../../kernel/events.ts';
-import { isUuid } from '../../kernel/ids.ts';
+import { isUuid, newId } from '../../kernel/ids.ts';
+import { type Application, listApplications } from './applications.ts';
+import { endApplication } from './end-application.ts';
 import { createSessionEnding, type SessionEnding } from './ending.ts';
 import { sessionEvents } from './events.ts';
 import { type GivenGrant, listGrants } from './grants.ts';
@@ -15,6 +17,7 @@ import {
   listSessions,
   lockUser,
   onPool,
+  recordSignIn,
   type SessionRecord,
   saveSession,
 } from './repository.ts';
@@ -47,10 +50,22 @@ export interface SessionService extends SessionStore, SessionEnding {
   isRevokedOnRecord(ids: { sid?: string; jti?: string; grantId?: string }): Promise<boolean>;
   /** What a user allows which clients, as far as it holds now; at most 200. */
   listGrants(userId: string): Promise<GivenGrant[]>;
+  /** The same by application, the one used last first. */
+  listApplications(userId: string): Promise<Application[]>;
+  /**
+   * Takes back all that a user allows an application: its grants, refresh and access
+   * tokens end, sessions go on without it, and it is told (Back-Channel Logout 1.0).
+   * Called again, it completes what a first call began.
+   * @returns false when it was allowed nothing, now or within the last hour
+   */
+  endApplication(which: { userId: string; clientId: string }): Promise<boolean>;
 }
 
 /** Longest user agent that is kept, in characters. */
 const USER_AGENT_LENGTH = 512;
+
+/** Milliseconds that a sign-in stays in the history of its user. */
+const HISTORY_AGE = 90 * 24 * 3_600_000;
 
 /** Associated data under which the cookie value of a session is sealed. */
 export const sealedAs = (idHash: Buffer): string => `Session:${idHash.toString('hex')}`;
@@ -95,14 +110,36 @@ const orEndedWithItsUser = (error: { code?: string }): SaveResult => {
   throw error;
 };
 
-/** A save by which the session gets a user: with its event, in one transaction. */
-function saveSignedIn(deps: SessionDeps, record: SessionRecord, amr: string[]) {
+/** Whether this save is of a sign-in: of another user than before, or of the same one anew. */
+function isSignIn({ base, payload }: SessionSave, userId: string): boolean {
+  if (base?.accountId !== userId) return true;
+  return payload.loginTs !== base.loginTs;
+}
+
+/**
+ * A save by which somebody signs in: noted in their history, and where the session
+ * gets a user, with its event; all in one transaction.
+ */
+function saveSignedIn(
+  deps: SessionDeps,
+  record: SessionRecord,
+  { amr, base }: Pick<SessionSave, 'amr' | 'base'>,
+) {
   return deps.knex.transaction(async (trx): Promise<SaveResult> => {
     const userBefore = await lockUser(trx, record.uid);
     const result = await saveSession(inTransaction(trx), record);
     const { uid, userId } = record;
-    if (result !== 'saved' || userId === null || userBefore === userId) return result;
-    const { tenant_id } = await trx('sessions').where({ id: uid }).first('tenant_id');
+    if (result !== 'saved' || userId === null) return result;
+    // Of a session that was not read before it is not known when its user signed in.
+    const isNew = userBefore !== userId;
+    if (!isNew && base === undefined) return result;
+    const tenant_id = await recordSignIn(trx, uid, {
+      id: newId(),
+      amr,
+      now: record.now,
+      expiresAt: new Date(record.now.getTime() + HISTORY_AGE),
+    });
+    if (!isNew) return result;
     await deps.emit(
       trx,
       sessionEvents.created,
@@ -126,9 +163,9 @@ export function createSessionService(deps: SessionDeps): SessionService {
     ...createSessionEnding(deps),
     async save(save) {
       const record = toRecord(deps, save);
-      const hasSignedIn = record.userId !== null && save.base?.accountId !== record.userId;
+      const hasSignedIn = record.userId !== null && isSignIn(save, record.userId);
       const saving = hasSignedIn
-        ? saveSignedIn(deps, record, save.amr)
+        ? saveSignedIn(deps, record, save)
         : saveSession(onPool(deps.pool), record);
       return saving.catch(orEndedWithItsUser);
     },
@@ -141,6 +178,8 @@ export function createSessionService(deps: SessionDeps): SessionService {
       if (!isUuid(tenantId) || !isUuid(userId)) return [];
       return listSessions(deps.knex, tenantId, userId, new Date(deps.clock.now()));
     },
+    endApplication: (which) => endApplication(deps, which),
+    listApplications: (userId) => listApplications(deps, userId),
     listGrants: async (userId) =>
       isUuid(userId) ? listGrants(deps.knex, userId, new Date(deps.clock.now())) : [],
   };

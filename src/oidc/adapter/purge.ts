@@ -13,6 +13,7 @@ const TABLES = [
   'former_addresses',
   'known_browsers',
   'revoked_tokens',
+  'sign_ins',
 ] as const;
 
 /**

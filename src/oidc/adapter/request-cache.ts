@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { StoredAuthorizations } from '../../features/session/index.ts';
+import type { SessionBase } from '../../features/session/index.ts';
 import type { User } from '../../features/user/index.ts';
 
 /** A user with every tenant it belongs to: what `findAccount` of the engine needs. */
@@ -20,12 +20,6 @@ export interface SessionRow {
   authorizations: string;
 }
 
-/** A session as this request read it: what a later save is compared with. */
-export interface SessionBase {
-  accountId: string | undefined;
-  authorizations: StoredAuthorizations;
-}
-
 /** Work put off to be fused with what follows; done at the latest when the request ends. */
 export type Deferred = 'refresh-consume' | 'session-end';
 
@@ -36,7 +30,7 @@ export interface RequestCache {
   readonly users: Map<string, { account: string; tenantIds: string[] }>;
   /** Grant id → session uid and the reverse, from artefacts read so far: what to read together. */
   readonly links: Map<string, GrantLink>;
-  /** Session uid → the session as it was read. */
+  /** Session uid → the session as it was read: what a later save is compared with. */
   readonly bases: Map<string, SessionBase>;
   /** Hash (hex) of a session's id → its uid; of a refresh token's → its grant id. */
   readonly owners: Map<string, string>;

@@ -1,5 +1,6 @@
 import { errors } from 'oidc-provider';
 import {
+  type SessionBase,
   type SessionStore,
   type StoredAuthorizations,
   sealedAs,
@@ -10,7 +11,7 @@ import { isUuid } from '../../kernel/ids.ts';
 import { type Facts, toSessionRow } from './facts.ts';
 import { hashId, mayName } from './ids.ts';
 import { expiryOf, type ModelAdapter, unsupported } from './model-adapter.ts';
-import { currentCache, type SessionBase, type SessionRow, settle } from './request-cache.ts';
+import { currentCache, type SessionRow, settle } from './request-cache.ts';
 
 const MODEL = 'Session';
 
@@ -21,11 +22,14 @@ function sessionExpiry(...facts: Parameters<typeof expiryOf>): Date {
   return expiresAt;
 }
 
+type LoginFacts = Pick<SessionBase, 'accountId' | 'loginTs'>;
+
 /** What a later save is compared with: a copy of its own, made when there is a save. */
-function toBase(accountId: string | undefined, text: string): SessionBase {
+function toBase({ accountId, loginTs }: LoginFacts, text: string): SessionBase {
   let authorizations: StoredAuthorizations | undefined;
   return {
     accountId,
+    loginTs,
     get authorizations() {
       authorizations ??= JSON.parse(text) as StoredAuthorizations;
       return authorizations;
@@ -72,7 +76,7 @@ export function createSessionAdapter(deps: {
     const payload = JSON.parse(row.payload);
     const cache = currentCache();
     cache?.owners.set(row.idHash.toString('hex'), row.uid);
-    cache?.bases.set(row.uid, toBase(payload.accountId, row.authorizations));
+    cache?.bases.set(row.uid, toBase(payload, row.authorizations));
     const authorizations = JSON.parse(row.authorizations);
     const hasAny = Object.keys(authorizations).length > 0;
     return { ...payload, ...(id && { jti: id }), ...(hasAny && { authorizations }) };
@@ -125,6 +129,7 @@ export function createSessionAdapter(deps: {
       cache?.owners.set(hashId(id).toString('hex'), uid);
       cache?.bases.set(uid, {
         accountId: kept.accountId,
+        loginTs: kept.loginTs as number | undefined,
         authorizations: structuredClone(authorizations),
       });
     },
