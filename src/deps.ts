@@ -21,6 +21,7 @@ import { createEventParts, type EventParts } from './wiring/events.ts';
 import { createFeatures, type Features } from './wiring/features.ts';
 import { createProbes } from './wiring/health.ts';
 import { createMessaging, type Messaging } from './wiring/messaging.ts';
+import { createOversight, type Oversight } from './wiring/oversight.ts';
 import { createWeb, type Web } from './wiring/web.ts';
 
 /** Everything a running process is made of; handed out by hand, there is no container. */
@@ -31,6 +32,7 @@ export interface Deps
     Omit<AccountMeans, 'engine'>,
     Messaging,
     Web,
+    Oversight,
     ReturnType<typeof createApiParts>,
     ReturnType<typeof createCibaParts>,
     EventParts {
@@ -84,6 +86,7 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
   const accounts = createAccounts(config, infra, features, means);
   restoreRevocationsOnReady(infra, features);
   const web = await createWeb(config, infra, features, currentEngine);
+  const oversight = createOversight(infra, features, web);
   const trustedIssuers = createTrustedIssuerService({
     ...features,
     knex: infra.postgres.knex,
@@ -117,7 +120,8 @@ export async function createDeps(config: Config, overrides: Overrides = {}): Pro
     ...means,
     trustedIssuers,
     ...web,
-    ...createApiParts(config, infra, { ...features, ...accounts }, engine),
+    ...oversight,
+    ...createApiParts(config, infra, { ...features, ...accounts, ...oversight }, engine),
     ...cibaParts,
     ...events,
     engine,

@@ -1,4 +1,6 @@
+import { activityRoutes } from './features/activity/index.ts';
 import { authRoutes, codeRoutes } from './features/auth/index.ts';
+import { connectedApplicationRoutes } from './features/connected-application/index.ts';
 import { passwordRoutes } from './features/password/index.ts';
 import { signInRoutes } from './features/sign-in/index.ts';
 import { signUpRoutes } from './features/sign-up/index.ts';
@@ -16,6 +18,9 @@ export interface RouteDeps {
   tenants: Parameters<typeof verificationRoutes>[0]['tenants'];
   password: Parameters<typeof passwordRoutes>[0]['password'];
   linking: Parameters<typeof linkingRoutes>[0];
+  activity: Parameters<typeof activityRoutes>[0]['activity'];
+  applications: Parameters<typeof connectedApplicationRoutes>[0]['applications'];
+  localeFor: Parameters<typeof connectedApplicationRoutes>[0]['localeFor'];
 }
 
 /** The API's whole URL space, below /api/v1. */
@@ -28,4 +33,6 @@ export const apiRoutes = (deps: RouteDeps): Route[] => [
   ...passwordRoutes(deps),
   ...userRoutes(deps.me),
   ...linkingRoutes(deps.linking),
+  ...connectedApplicationRoutes(deps),
+  ...activityRoutes(deps),
 ];

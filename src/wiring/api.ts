@@ -14,6 +14,7 @@ import type { EngineHost } from '../oidc/host.ts';
 import { apiRoutes } from '../routes.ts';
 import type { Accounts } from './accounts.ts';
 import type { Features } from './features.ts';
+import type { Oversight } from './oversight.ts';
 
 /** Requests of one address to the API: for all routes together, and for each sensitive one. */
 const REQUEST_BUDGETS = {
@@ -28,7 +29,7 @@ const PURGE_BATCH = 1_000;
 export function createApiParts(
   config: Config,
   infra: Infrastructure,
-  features: Features & Accounts,
+  features: Features & Accounts & Oversight,
   engine: EngineHost,
 ) {
   const dpopAlgs = () => dpopAlgorithms(engine.current().provider);

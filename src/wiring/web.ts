@@ -28,13 +28,14 @@ export async function createWeb(
   const csrf = createCsrfTokens(() => engine().secrets().csrf);
   const [dpopSecret = Buffer.alloc(0)] = await loadServerSecrets(secrets, 'dpop');
   const restarts = createRestarts(infra.redis, features.directory);
+  const texts = createPages({
+    viewsDir: folder('views'),
+    localesDir: folder('locales'),
+    assetVersion: assetVersion(),
+    cache: config.NODE_ENV !== 'development',
+  });
   const pages = createPageRenderer({
-    pages: createPages({
-      viewsDir: folder('views'),
-      localesDir: folder('locales'),
-      assetVersion: assetVersion(),
-      cache: config.NODE_ENV !== 'development',
-    }),
+    pages: texts,
     tenants: features.tenants,
     secureCookies: config.ISSUER.startsWith('https:'),
   });
@@ -49,7 +50,7 @@ export async function createWeb(
     findAccount: createFindAccount(features.users),
   });
   return {
-    ...{ dpopSecret, csrf, restarts, pages, errorPages, deviceCookies },
+    ...{ dpopSecret, csrf, restarts, texts, pages, errorPages, deviceCookies },
     ...{ journeys, browserSessions, onward: createOnward(config.ISSUER.startsWith('https:')) },
   };
 }

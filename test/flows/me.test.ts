@@ -142,10 +142,14 @@ test('a copy of one’s data has all of it and nobody else’s, and no secrets (
   const copy = await request('GET', '/me/export');
   assert.equal(copy.status, 200);
   assert.match(copy.headers.get('content-disposition') ?? '', /^attachment; filename="/);
-  const { profile, memberships, sessions, grants, history } = copy.body;
+  const { profile, memberships, sessions, signIns, grants, history } = copy.body;
   assert.equal(profile.email, people.user.email);
   assert.equal(memberships[0].tenantId, people.tenantId);
   assert.equal(sessions.length, 1);
+  assert.deepEqual(
+    signIns.map(({ sessionId, amr }: Record<string, unknown>) => [sessionId, amr]),
+    [[sessions[0].id, ['pwd']]],
+  );
   assert.equal(grants[0].clientId, world.client.clientId);
   assert.ok(grants[0].scopes.includes('openid'));
   const types = history.map(({ type }: { type: string }) => type);

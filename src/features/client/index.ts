@@ -4,7 +4,13 @@
  * Must not interpret the metadata; the engine validates and uses it.
  */
 
-export { API_CLIENT_ID, API_SCOPE, PAGES_CLIENT_ID, withBuiltInClients } from './built-in.ts';
+export {
+  API_CLIENT_ID,
+  API_SCOPE,
+  isBuiltIn,
+  PAGES_CLIENT_ID,
+  withBuiltInClients,
+} from './built-in.ts';
 export type { ClaimRegistration } from './registrations.ts';
 export {
   type ClientDetails,

@@ -25,8 +25,14 @@ const PLAIN = /^(?!\.{1,2}$)[\w.-]+$/;
 export const applicationIdOf = (clientId: string): string =>
   PLAIN.test(clientId) ? clientId : `~${Buffer.from(clientId).toString('base64url')}`;
 
-const clientIdOf = (id: string): string =>
-  id.startsWith('~') ? Buffer.from(id.slice(1), 'base64url').toString() : id;
+/** What a client id may be made of (RFC 6749 A.1). */
+const CLIENT_ID = /^[\x20-\x7e]{1,255}$/;
+
+/** @returns undefined for what is not written as `applicationIdOf` would */
+function clientIdOf(id: string): string | undefined {
+  const clientId = id.startsWith('~') ? Buffer.from(id.slice(1), 'base64url').toString() : id;
+  return CLIENT_ID.test(clientId) && applicationIdOf(clientId) === id ? clientId : undefined;
+}
 
 /** An address that may be shown as a link or an image; only the encrypted web. */
 function secureUrl(value: unknown): string | null {
@@ -62,7 +68,7 @@ export function createConnectedApplicationService(deps: ConnectedApplicationDeps
 
   async function describe(one: Application, locale: string): Promise<ConnectedApplication> {
     const client = await deps.findClient(one.clientId);
-    const metadata = client?.metadata ?? {};
+    const metadata: Record<string, unknown> = client?.metadata ?? {};
     const host = client ? deps.documentHostOf(client) : null;
     const { scopes, resources } = allowed(one);
     const own = union([scopes, ...resources.values()]);
@@ -72,7 +78,8 @@ export function createConnectedApplicationService(deps: ConnectedApplicationDeps
     return {
       id: applicationIdOf(one.clientId),
       clientId: one.clientId,
-      name: typeof metadata.client_name === 'string' ? metadata.client_name : (host ?? one.clientId),
+      name:
+        typeof metadata.client_name === 'string' ? metadata.client_name : (host ?? one.clientId),
       host,
       logoUri: secureUrl(metadata.logo_uri),
       clientUri: secureUrl(metadata.client_uri),
@@ -108,7 +115,7 @@ export function createConnectedApplicationService(deps: ConnectedApplicationDeps
      */
     async revoke(userId: string, id: string): Promise<void> {
       const clientId = clientIdOf(id);
-      const isOther = applicationIdOf(clientId) === id && !isBuiltIn(clientId);
+      const isOther = clientId !== undefined && !isBuiltIn(clientId);
       const wasAllowed = isOther && (await sessions.endApplication({ userId, clientId }));
       if (!wasAllowed) throw new AppError('IDENT_NOT_FOUND');
     },

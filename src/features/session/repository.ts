@@ -118,6 +118,32 @@ export async function recordSignIn(
   return rows[0].tenant_id;
 }
 
+/** A sign-in of a user, as its history keeps it. */
+export interface NotedSignIn {
+  at: Date;
+  sessionId: string;
+  amr: string[];
+  clientIp: string | null;
+  userAgent: string | null;
+}
+
+/** Sign-ins of a user that are kept yet, the newest first. */
+export const listSignIns = (knex: Knex, userId: string, limit: number): Promise<NotedSignIn[]> =>
+  knex('sign_ins')
+    .where({ user_id: userId })
+    .orderBy([
+      { column: 'occurred_at', order: 'desc' },
+      { column: 'id', order: 'desc' },
+    ])
+    .limit(limit)
+    .select({
+      at: 'occurred_at',
+      sessionId: 'session_id',
+      amr: 'amr',
+      clientIp: 'client_ip',
+      userAgent: 'user_agent',
+    });
+
 export interface EndedSession {
   id: string;
   user_id: string | null;

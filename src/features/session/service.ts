@@ -15,7 +15,9 @@ import { type GivenGrant, listGrants } from './grants.ts';
 import {
   inTransaction,
   listSessions,
+  listSignIns,
   lockUser,
+  type NotedSignIn,
   onPool,
   recordSignIn,
   type SessionRecord,
@@ -50,6 +52,8 @@ export interface SessionService extends SessionStore, SessionEnding {
   isRevokedOnRecord(ids: { sid?: string; jti?: string; grantId?: string }): Promise<boolean>;
   /** What a user allows which clients, as far as it holds now; at most 200. */
   listGrants(userId: string): Promise<GivenGrant[]>;
+  /** Sign-ins of a user within the last 90 days, the newest first. */
+  listSignIns(userId: string, limit: number): Promise<NotedSignIn[]>;
   /** The same by application, the one used last first. */
   listApplications(userId: string): Promise<Application[]>;
   /**
@@ -179,6 +183,8 @@ export function createSessionService(deps: SessionDeps): SessionService {
       return listSessions(deps.knex, tenantId, userId, new Date(deps.clock.now()));
     },
     endApplication: (which) => endApplication(deps, which),
+    listSignIns: async (userId, limit) =>
+      isUuid(userId) ? listSignIns(deps.knex, userId, limit) : [],
     listApplications: (userId) => listApplications(deps, userId),
     listGrants: async (userId) =>
       isUuid(userId) ? listGrants(deps.knex, userId, new Date(deps.clock.now())) : [],

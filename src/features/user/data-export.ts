@@ -23,6 +23,17 @@ export const dataExport = z
       }),
     ),
     sessions: z.array(session),
+    signIns: z
+      .array(
+        z.object({
+          at: instant,
+          sessionId: z.uuid(),
+          amr: z.array(z.string()),
+          clientIp: z.string().nullable(),
+          userAgent: z.string().nullable(),
+        }),
+      )
+      .describe('Of the last 90 days, the newest first'),
     externalIdentities: z.array(
       z.object({ issuer: z.string(), subject: z.string(), linkedBy: z.string(), since: instant }),
     ),
@@ -64,7 +75,7 @@ interface HistoryEntry {
 export interface DataExportDeps {
   clock: { now(): number };
   users: Pick<UserService, 'findAccount' | 'findRoles' | 'listMemberships'>;
-  sessions: Pick<SessionService, 'list' | 'listGrants'>;
+  sessions: Pick<SessionService, 'list' | 'listGrants' | 'listSignIns'>;
   listExternalIdentities(userId: string): Promise<Link[]>;
   listHistory(userId: string, limit: number): Promise<HistoryEntry[]>;
 }
@@ -84,10 +95,11 @@ export const createDataExport =
     const account = await deps.users.findAccount(userId);
     if (!account) return undefined;
     const { user, tenantIds } = account;
-    const [roles, memberships, sessions, links, grants, history] = await Promise.all([
+    const [roles, memberships, sessions, signIns, links, grants, history] = await Promise.all([
       deps.users.findRoles(actingTenantId ?? user.tenantId, userId),
       deps.users.listMemberships(userId),
       deps.sessions.list(user.tenantId, userId) as Promise<Session[]>,
+      deps.sessions.listSignIns(userId, MOST_HISTORY),
       deps.listExternalIdentities(userId),
       deps.sessions.listGrants(userId),
       deps.listHistory(userId, MOST_HISTORY),
@@ -97,6 +109,7 @@ export const createDataExport =
       profile: toMe(user, { tenantIds, actingTenantId, roles }),
       memberships: memberships.map(({ since, ...one }) => ({ ...one, since: since.toISOString() })),
       sessions,
+      signIns: signIns.map(({ at, ...one }) => ({ ...one, at: at.toISOString() })),
       externalIdentities: links.map(({ createdAt, ...one }) => ({
         ...one,
         since: createdAt.toISOString(),
