@@ -13,6 +13,7 @@ import {
   requestContext,
   securityHeaders,
 } from './kernel/http/index.ts';
+import { createAccountSignIn } from './oidc/account-sign-in.ts';
 import { createCibaPages } from './oidc/ciba/pages.ts';
 import { createFindAccount } from './oidc/engine.ts';
 import { createForgotLink } from './oidc/forgot-link.ts';
@@ -20,6 +21,7 @@ import { createInteractions } from './oidc/interactions/index.ts';
 import { postedRequests } from './oidc/posted-requests.ts';
 import { findSignedIn, serveEngine } from './oidc/serve.ts';
 import { createEverywherePages } from './oidc/sign-out-everywhere.ts';
+import { createAccountPages } from './web/account/index.ts';
 import { assetRoutes } from './web/assets.ts';
 import { devPages } from './web/dev-pages.ts';
 import { landingRoutes } from './web/landing.ts';
@@ -119,6 +121,17 @@ export function buildApp(deps: Deps): Koa {
         ...deps,
         engine: () => deps.engine.current().provider,
         findAccount: createFindAccount(deps.users),
+      }).routes() as unknown as Middleware,
+    ),
+    under(
+      '/account',
+      createAccountPages({
+        ...deps,
+        accountSignIn: createAccountSignIn({
+          ...deps,
+          issuer: config.ISSUER,
+          engine: () => deps.engine.current().provider,
+        }),
       }).routes() as unknown as Middleware,
     ),
     postedRequests(),

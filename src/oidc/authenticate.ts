@@ -1,5 +1,6 @@
 import { errors } from 'oidc-provider';
 import type { StoredClient } from '../features/client/index.ts';
+import { mayHoldTokens } from '../features/user/index.ts';
 import {
   type Actor,
   type ApiOptions,
@@ -8,7 +9,7 @@ import {
   type Credentials,
 } from '../kernel/http/index.ts';
 import type { AccessTokenClaims, AccessTokenVerifier } from './access-tokens.ts';
-import { mayHoldTokens, type TenantAccount } from './claims.ts';
+import type { TenantAccount } from './claims.ts';
 import type { ProvenRequest } from './dpop-proof.ts';
 import { platformResource } from './resources.ts';
 

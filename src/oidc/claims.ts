@@ -57,10 +57,6 @@ function toClaims(user: User): AccountClaims {
   ) as unknown as AccountClaims;
 }
 
-/** Whether a user in this state may hold sessions and tokens. */
-export const mayHoldTokens = (user: User): boolean =>
-  user.status === 'active' || user.status === 'pending_verification';
-
 export const toAccount = (user: User, tenantIds: string[]): TenantAccount => ({
   accountId: user.id,
   user,

@@ -9,7 +9,7 @@ import type { ResourceServerService } from '../features/resource-server/index.ts
 import type { SessionService } from '../features/session/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
 import type { TrustedIssuerService } from '../features/trusted-issuer/index.ts';
-import type { UserService } from '../features/user/index.ts';
+import { mayHoldTokens, type UserService } from '../features/user/index.ts';
 import type { Lookups } from '../infra/lookups.ts';
 import type { Notifications } from '../infra/notifications.ts';
 import type { Outbound } from '../infra/outbound.ts';
@@ -22,7 +22,7 @@ import type { Emit } from '../kernel/events.ts';
 import { createAdapterFactory, type Pipeline, takeUser } from './adapter/index.ts';
 import type { CibaHooks } from './ciba/hooks.ts';
 import type { Pings } from './ciba/pings.ts';
-import { mayHoldTokens, type TenantAccount, toAccount } from './claims.ts';
+import { type TenantAccount, toAccount } from './claims.ts';
 import type { ClientDirectory } from './clients/documents.ts';
 import { createClientStore, createRegistrationStep } from './clients/registration.ts';
 import { guardAdapters, orUnavailable } from './dependency-errors.ts';

@@ -133,8 +133,8 @@ function opensUserinfo({ entities, params, route }: KoaContextWithOIDC['oidc']):
   return audiences.some((one) => typeof one === 'string' && userinfoAudiences.has(one));
 }
 
-/** Requests that were made in this process; see `runInProcess`. */
-const inProcess = new WeakSet<KoaContextWithOIDC>();
+/** Requests that were made in this process and want no ID token; see `runInProcess`. */
+const withoutIdToken = new WeakSet<KoaContextWithOIDC>();
 
 /**
  * Upstream puts the claims of scopes into the ID token where the access token
@@ -145,8 +145,8 @@ const inProcess = new WeakSet<KoaContextWithOIDC>();
 export function patchIdTokens(provider: Provider): void {
   const { prototype } = provider.IdToken as unknown as PatchableIdToken;
   const { payload, issue } = prototype;
-  prototype.issue = async function issueUnlessInProcess(options) {
-    return this.ctx && inProcess.has(this.ctx) ? undefined : issue.call(this, options);
+  prototype.issue = async function issueWhereWanted(options) {
+    return this.ctx && withoutIdToken.has(this.ctx) ? undefined : issue.call(this, options);
   };
   prototype.payload = function payloadWithoutScopeClaims() {
     if (this.ctx && opensUserinfo(this.ctx.oidc)) this.scope = 'openid';
@@ -431,10 +431,11 @@ export { default as thumbprintOf } from 'oidc-provider/lib/helpers/certificate_t
 /**
  * Runs work of the engine for a client of our own without HTTP: with a context
  * that has these parameters and no headers. Nothing from outside gets in here.
+ * An ID token is signed only where it is wanted.
  */
 export async function runInProcess<T>(
   provider: Provider,
-  request: { clientId: string; params: Record<string, string> },
+  request: { clientId: string; params: Record<string, string>; wantsIdToken?: boolean },
   work: (ctx: KoaContextWithOIDC) => Promise<T>,
 ): Promise<T> {
   const ctx = { get: () => '' } as unknown as KoaContextWithOIDC;
@@ -442,7 +443,7 @@ export async function runInProcess<T>(
   if (!client) throw new Error(`there is no client ${request.clientId}`);
   ctx.oidc = Object.assign(new provider.OIDCContext(ctx), { params: request.params });
   ctx.oidc.entity('Client', client);
-  inProcess.add(ctx);
+  if (!request.wantsIdToken) withoutIdToken.add(ctx);
   return als.run(ctx, () => work(ctx));
 }
 

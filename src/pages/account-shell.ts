@@ -1,3 +1,4 @@
+import type { FormError } from './account-models.ts';
 import type { Account } from './types.ts';
 
 /** A page of the account in its list: a message, and one of the icons of views/partials/icon.eta. */
@@ -13,6 +14,10 @@ export interface AccountShell {
   account: Account;
   /** Rooms that belong together; the first group usually has no label. */
   groups: { labelId: string | null; rooms: AccountRoom[] }[];
+  /** What has just been done: a message of `accountNotices`. */
+  notice: FormError | null;
+  /** Where another account is chosen. */
+  switchUrl: string;
   /** Where the form that signs out is sent to. */
   signOutAction: string;
   csrfToken: string;

@@ -1,3 +1,9 @@
+export {
+  type AccountAreaModels,
+  type AccountSection,
+  accountSections,
+  type InShell,
+} from './account-area-models.ts';
 export type { AccountPageModels, FormError } from './account-models.ts';
 export type { AccountRoom, AccountShell } from './account-shell.ts';
 export { type Asset, assetPath, assets } from './assets.ts';
@@ -18,6 +24,8 @@ export {
 } from './mails.ts';
 export {
   accountEndOnward,
+  accountNames,
+  accountNotices,
   codeErrors,
   deviceErrors,
   docsLabels,

@@ -1,3 +1,4 @@
+import { accountSections } from './account-area-models.ts';
 import type { Locale, Pages, ScopeLine } from './types.ts';
 
 /** Error pages there are words for: `error.<kind>.title` and `error.<kind>.detail`. */
@@ -19,6 +20,7 @@ export type ErrorKind = (typeof errorKinds)[number];
 
 /** Labels for the way on from an error page. */
 export const onwardLabels = [
+  'error.onward.account',
   'error.onward.restart',
   'error.onward.retry',
   'error.onward.back',
@@ -86,6 +88,15 @@ export const accountEndOnward = [
   'account-end.onward.continue',
   'account-end.onward.home',
 ] as const;
+
+/** Names of the rooms of the account page, and of what they belong to. */
+export const accountNames = Object.entries(accountSections).flatMap(([section, { group }]) => [
+  `account.nav.${section}`,
+  ...(group === null ? [] : [group]),
+]);
+
+/** What a page of the account page tells of the form before it. */
+export const accountNotices = ['account.notice.saved'] as const;
 
 /** What can be wrong with a code that was typed. `too-many` takes `minutes`. */
 export const deviceErrors = [

@@ -1,3 +1,4 @@
+import type { AccountAreaModels } from './account-area-models.ts';
 import type { AccountPageModels } from './account-models.ts';
 import type { DevPageModels } from './dev-models.ts';
 
@@ -184,7 +185,7 @@ export interface NotFoundModel {
 }
 
 /** Every hosted page and the data it needs. */
-export interface PageModels extends AccountPageModels, DevPageModels {
+export interface PageModels extends AccountPageModels, AccountAreaModels, DevPageModels {
   landing: LandingModel;
   'sign-in': SignInModel;
   consent: ConsentModel;

@@ -31,6 +31,8 @@ const HOME = { href: '/', labelId: 'error.onward.home' };
 
 /** Back to the step whose form was refused: it is still there, and nothing was changed. */
 function backToStep(ctx: Context) {
+  if (ctx.path.startsWith('/account/'))
+    return { href: '/account', labelId: 'error.onward.account' };
   const href = stepPath(ctx.path);
   return href === undefined ? HOME : { href, labelId: 'error.onward.retry' };
 }

@@ -29,6 +29,8 @@ export interface PageContext {
   status?: number;
   /** What the address shows is there once only: asked for in another language, it would be gone. */
   isOnce?: boolean;
+  /** The page that a form belongs to, for links to it in other languages. */
+  pagePath?: string | undefined;
 }
 
 /** Policies of pages that need more than every page may; a script only where nothing else will do. */
@@ -81,8 +83,13 @@ const one = (value: string | string[] | undefined): string | undefined =>
  * Links to this page in each language. A page that answers a POST cannot be linked
  * to, but the step of a sign-in that it belongs to can.
  */
-function languageLinks(ctx: Context, locales: readonly Locale[], current: Locale) {
-  const path = ctx.method === 'GET' ? ctx.path : stepPath(ctx.path);
+function languageLinks(
+  ctx: Context,
+  { pagePath }: PageContext,
+  locales: readonly Locale[],
+  current: Locale,
+) {
+  const path = ctx.method === 'GET' ? ctx.path : (pagePath ?? stepPath(ctx.path));
   if (path === undefined) return [];
   return locales.map((locale) => {
     const query = new URLSearchParams(ctx.method === 'GET' ? ctx.querystring : '');
@@ -138,7 +145,7 @@ export function createPageRenderer(options: {
     return {
       locale,
       brand,
-      languageLinks: context.isOnce ? [] : languageLinks(ctx, pages.locales, locale),
+      languageLinks: context.isOnce ? [] : languageLinks(ctx, context, pages.locales, locale),
       requestId: currentRequest()?.requestId ?? '',
     };
   }

@@ -17,6 +17,7 @@ import { assertKnownScopes, validateClientMetadata } from '../oidc/clients/metad
 import { FORGOT_RETURN_PATH } from '../oidc/forgot-link.ts';
 import type { EngineHost } from '../oidc/host.ts';
 import { EVERYWHERE_RETURN_PATH } from '../oidc/sign-out-everywhere.ts';
+import { RETURN_PATH as ACCOUNT_RETURN_PATH } from '../web/account/sign-in-port.ts';
 import { createConfigurations } from './configurations.ts';
 
 /** Tells clients of sessions that have ended. */
@@ -75,6 +76,7 @@ export function createFeatures(config: Config, infra: Infrastructure, engine: ()
     redirectUris: [RETURN_PATH, EVERYWHERE_RETURN_PATH, FORGOT_RETURN_PATH].map(
       (path) => `${config.ISSUER}${path}`,
     ),
+    accountRedirectUri: `${config.ISSUER}${ACCOUNT_RETURN_PATH}`,
     findPlatform: () => tenants.ensurePlatform(),
   });
   const directory = createClientDirectory({

@@ -15,6 +15,7 @@ import {
   signInErrors,
 } from '../../src/pages/index.ts';
 import { accountScenes } from './account-fixtures.ts';
+import { areaScenes } from './area-fixtures.ts';
 
 /** A page with its data, as a person could meet it. */
 export interface Scene {
@@ -336,6 +337,7 @@ export const scenes: readonly Scene[] = [
     everywhereUrl: '/logout/everywhere',
   }),
   ...accountScenes(scene),
+  ...areaScenes(scene),
   ...deviceScenes(),
   ...approveScenes(),
   ...errorScenes(),

@@ -4,6 +4,8 @@ import { describe, it } from 'node:test';
 import { IntlMessageFormat } from 'intl-messageformat';
 import {
   accountEndOnward,
+  accountNames,
+  accountNotices,
   codeErrors,
   deviceErrors,
   docsLabels,
@@ -70,6 +72,8 @@ const dynamic = [
   ...codeErrors,
   ...passwordErrors,
   ...accountEndOnward,
+  ...accountNames,
+  ...accountNotices,
   ...docsLabels,
   ...pages.locales.map((locale) => `language.${locale}`),
 ];

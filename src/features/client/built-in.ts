@@ -7,36 +7,44 @@ export const PAGES_CLIENT_ID = 'gatehouse-pages';
 /** The client that tokens of the first-party API are issued to; no row has its id. */
 export const API_CLIENT_ID = 'gatehouse-api';
 
+/** The client that the account page is: it gets an ID token and keeps nothing else of it. */
+export const ACCOUNT_CLIENT_ID = 'gatehouse-account';
+
 /** What the first-party API's tokens are good for beside the API: userinfo. */
 export const API_SCOPE = 'openid profile email phone';
 
 /** Whether an id belongs to a client that is made here, so that nobody else can have it. */
 export const isBuiltIn = (clientId: string): boolean =>
-  clientId === PAGES_CLIENT_ID || clientId === API_CLIENT_ID;
+  [PAGES_CLIENT_ID, API_CLIENT_ID, ACCOUNT_CLIENT_ID].includes(clientId);
 
 interface BuiltInOptions {
   /** Where the browser comes back to after a sign-in by pages of ours. */
   redirectUris: string[];
+  /** The same of the account page. */
+  accountRedirectUri: string;
   findPlatform(): Promise<{ id: string; name: string }>;
 }
 
-/** What tells them apart: one only sends people to sign in, the other only refreshes. */
-const metadataOf = (clientId: string, { redirectUris }: BuiltInOptions): ClientMetadata =>
-  clientId === PAGES_CLIENT_ID
-    ? {
-        client_id: clientId,
-        redirect_uris: redirectUris,
-        grant_types: ['authorization_code'],
-        response_types: ['code'],
-        scope: 'openid',
-      }
-    : {
-        client_id: clientId,
-        redirect_uris: [],
-        grant_types: ['refresh_token'],
-        response_types: [],
-        scope: API_SCOPE,
-      };
+/** What tells them apart: two only sign people in, the third only refreshes. */
+function metadataOf(clientId: string, options: BuiltInOptions): ClientMetadata {
+  const signsIn = {
+    client_id: clientId,
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    scope: 'openid',
+  };
+  if (clientId === PAGES_CLIENT_ID) return { ...signsIn, redirect_uris: options.redirectUris };
+  if (clientId === ACCOUNT_CLIENT_ID) {
+    return { ...signsIn, redirect_uris: [options.accountRedirectUri] };
+  }
+  return {
+    client_id: clientId,
+    redirect_uris: [],
+    grant_types: ['refresh_token'],
+    response_types: [],
+    scope: API_SCOPE,
+  };
+}
 
 async function make(clientId: string, options: BuiltInOptions): Promise<StoredClient> {
   const platform = await options.findPlatform();
@@ -64,8 +72,8 @@ async function make(clientId: string, options: BuiltInOptions): Promise<StoredCl
 /**
  * Adds the clients that are made of the issuer, so that they move with it: the
  * one by which pages of ours sign people in, who have no code to exchange, only
- * a session to wait for; and the one that the tokens of the first-party API are
- * issued to.
+ * a session to wait for; the account page; and the one that the tokens of the
+ * first-party API are issued to.
  */
 export function withBuiltInClients(clients: ClientService, options: BuiltInOptions): ClientService {
   const made = new Map<string, Promise<StoredClient>>();

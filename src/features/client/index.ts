@@ -5,6 +5,7 @@
  */
 
 export {
+  ACCOUNT_CLIENT_ID,
   API_CLIENT_ID,
   API_SCOPE,
   isBuiltIn,

@@ -9,6 +9,7 @@ export type { ReplayedToken, SessionEnding } from './ending.ts';
 export { type EndReason, endReasons, sessionEvents } from './events.ts';
 export type { GivenGrant } from './grants.ts';
 export {
+  type LiveSession,
   type SaveResult,
   type Session,
   type SessionBase,

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type pg from 'pg';
 import type { EndReason } from './events.ts';
-import type { SaveResult, Session, StoredAuthorizations } from './schema.ts';
+import type { LiveSession, SaveResult, Session, StoredAuthorizations } from './schema.ts';
 
 /** A statement with `$n` parameters: run prepared on the pool, or inside a transaction. */
 interface Statement {
@@ -242,4 +242,21 @@ export async function listSessions(
     ])
     .limit(200);
   return rows.map(toSession);
+}
+
+/** A session that lives and is a user's. */
+export async function findLive(
+  knex: Knex,
+  id: string,
+  now: Date,
+): Promise<LiveSession | undefined> {
+  const row = await knex('sessions')
+    .where({ id })
+    .whereNull('ended_at')
+    .whereNotNull('user_id')
+    .where('expires_at', '>', now)
+    .first('user_id', 'payload');
+  if (!row) return undefined;
+  const { amr = [], acr = null, loginTs = 0 } = row.payload;
+  return { id, userId: row.user_id, amr, acr, authTime: loginTs };
 }

@@ -16,6 +16,16 @@ export const session = z
   .meta({ id: 'Session' });
 export type Session = z.infer<typeof session>;
 
+/** A session that lives, with how and when its user has signed in to it last. */
+export interface LiveSession {
+  id: string;
+  userId: string;
+  amr: string[];
+  acr: string | null;
+  /** Seconds since the epoch, as `auth_time` tells them. */
+  authTime: number;
+}
+
 /** What the engine remembers of one client in a session. */
 export interface StoredAuthorization {
   sid?: string;

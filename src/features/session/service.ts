@@ -13,6 +13,7 @@ import { createSessionEnding, type SessionEnding } from './ending.ts';
 import { sessionEvents } from './events.ts';
 import { type GivenGrant, listGrants } from './grants.ts';
 import {
+  findLive,
   inTransaction,
   listSessions,
   listSignIns,
@@ -24,7 +25,7 @@ import {
   saveSession,
 } from './repository.ts';
 import { insertRevokedToken, isRevokedOnRecord } from './revocation-repository.ts';
-import type { SaveResult, Session, SessionSave, SessionStore } from './schema.ts';
+import type { LiveSession, SaveResult, Session, SessionSave, SessionStore } from './schema.ts';
 
 export interface SessionDeps {
   knex: Knex;
@@ -40,6 +41,8 @@ export interface SessionDeps {
 }
 
 export interface SessionService extends SessionStore, SessionEnding {
+  /** The session of this id while it lives; an ended one is none at once, in every process. */
+  findLive(id: string): Promise<LiveSession | undefined>;
   /** Live sessions of a user of this tenant, the one used last first; at most 200. */
   list(tenantId: string, userId: string): Promise<Session[]>;
   /**
@@ -178,6 +181,8 @@ export function createSessionService(deps: SessionDeps): SessionService {
       await deps.revocations.revokeToken(token);
     },
     isRevokedOnRecord: (ids) => isRevokedOnRecord(deps.knex, ids),
+    findLive: async (id) =>
+      isUuid(id) ? findLive(deps.knex, id, new Date(deps.clock.now())) : undefined,
     async list(tenantId, userId) {
       if (!isUuid(tenantId) || !isUuid(userId)) return [];
       return listSessions(deps.knex, tenantId, userId, new Date(deps.clock.now()));

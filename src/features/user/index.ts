@@ -17,6 +17,7 @@ export {
   attributes,
   describeUser,
   emailAddress,
+  mayHoldTokens,
   type NewUser,
   newUser,
   type Profile,

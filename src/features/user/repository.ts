@@ -130,6 +130,12 @@ export async function findAccount(
   return rows[0] && { user: toProfile(rows[0]), tenantIds: rows[0].tenant_ids };
 }
 
+/** Kinds of second factors that a user can be asked for; none where there is no such user. */
+export async function findSecondFactors(knex: Knex, userId: string): Promise<string[]> {
+  const { rows } = await knex.raw('SELECT second_factors(?) AS kinds', [userId]);
+  return rows[0]?.kinds ?? [];
+}
+
 export async function insertUser(
   trx: Knex.Transaction,
   user: User & { attributes: Attributes },

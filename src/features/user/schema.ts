@@ -100,6 +100,10 @@ export interface Profile extends User {
   deactivatedAt: Date | null;
 }
 
+/** Whether a user in this state may hold sessions and tokens. */
+export const mayHoldTokens = ({ status }: Pick<User, 'status'>): boolean =>
+  status === 'active' || status === 'pending_verification';
+
 /** What the person is called, and by what they signed in. */
 export function describeUser(user: User): { name: string; identifier: string } {
   const identifier = user.email ?? user.username ?? user.phone ?? user.id;

@@ -227,6 +227,8 @@ export function createUserService(deps: UserServiceDeps) {
     findAccount: async (userId: string) =>
       isUuid(userId) ? repository.findAccount(knex, userId) : undefined,
     listMemberships: (userId: string) => repository.listMemberships(knex, userId),
+    /** Kinds of second factors that a user can be asked for. */
+    findSecondFactors: (userId: string) => repository.findSecondFactors(knex, userId),
     findRoles: (tenantId: string, userId: string) => repository.findRoles(knex, tenantId, userId),
   };
 }

@@ -1,0 +1,9 @@
+import type Router from '@koa/router';
+import { createAccountArea, type FrameDeps } from './frame.ts';
+import { overviewPage } from './overview.ts';
+
+export type AccountAreaDeps = FrameDeps;
+
+/** The account page with all its pages. */
+export const createAccountPages = (deps: AccountAreaDeps): Router =>
+  createAccountArea(deps, [overviewPage()]);
