@@ -3,11 +3,19 @@ import { fileURLToPath } from 'node:url';
 /** A file the pages load from `/assets/<name>`. */
 export interface Asset {
   file: URL;
+  /** What stands before it in the same answer: the library that a script of ours calls. */
+  library?: URL;
   contentType: string;
 }
 
 const publicFolder = new URL('../../public/', import.meta.url);
 const fontPackage = import.meta.resolve('@fontsource/be-vietnam-pro/package.json');
+
+/** A bundle for browsers; the package exports its modules only. */
+const webAuthnBundle = new URL(
+  '../dist/bundle/index.umd.min.js',
+  import.meta.resolve('@simplewebauthn/browser'),
+);
 
 const TYPES: Record<string, string> = {
   css: 'text/css; charset=utf-8',
@@ -57,6 +65,7 @@ function describe(file: URL): Asset {
 /** Every asset by its public name; whatever is not in here does not exist. */
 export const assets: ReadonlyMap<string, Asset> = new Map([
   ...FILES.map((name): [string, Asset] => [name, describe(new URL(name, publicFolder))]),
+  ['passkeys.js', { ...describe(new URL('passkeys.js', publicFolder)), library: webAuthnBundle }],
   ...Object.keys(fontHashes).map((font): [string, Asset] => [
     fontName(font),
     describe(new URL(`files/be-vietnam-pro-${font}-normal.woff2`, fontPackage)),

@@ -4,7 +4,7 @@ import type { Middleware } from 'koa';
 import type { TenantService } from '../features/tenant/index.ts';
 import { AppError } from '../kernel/errors.ts';
 import { requestFacts } from '../kernel/http/index.ts';
-import { assets, brandStylesheet } from '../pages/index.ts';
+import { type Asset, assets, brandStylesheet } from '../pages/index.ts';
 
 const BASE = '/assets/';
 
@@ -23,12 +23,15 @@ interface LoadedAsset {
   contentType: string;
 }
 
+const read = ({ library, file }: Asset): Buffer =>
+  Buffer.concat([library, file].filter((one) => one !== undefined).map((one) => readFileSync(one)));
+
 /** Every asset in memory: together they are a few hundred kilobytes. */
 function loadAssets(): Map<string, LoadedAsset> {
   return new Map(
-    [...assets].map(([name, { file, contentType }]) => [
+    [...assets].map(([name, asset]) => [
       name,
-      { body: readFileSync(file), contentType },
+      { body: read(asset), contentType: asset.contentType },
     ]),
   );
 }
@@ -36,7 +39,7 @@ function loadAssets(): Map<string, LoadedAsset> {
 /** A version for asset addresses: it changes with the bytes of any asset. */
 export function assetVersion(): string {
   const hash = createHash('sha256');
-  for (const { file } of assets.values()) hash.update(readFileSync(file));
+  for (const asset of assets.values()) hash.update(read(asset));
   return hash.digest('hex').slice(0, 10);
 }
 
