@@ -1,4 +1,5 @@
 import type { Deps } from './deps.ts';
+import { authenticatorConsumers } from './features/authenticator/index.ts';
 import { passwordConsumers } from './features/password/index.ts';
 import { signInConsumers } from './features/sign-in/index.ts';
 import { signUpConsumers } from './features/sign-up/index.ts';
@@ -15,6 +16,7 @@ export const createConsumers = (deps: Deps): EventConsumer[] => [
   consumer('erasure', userEvents.deactivated, ({ userId }) =>
     deps.lifecycle.completeClosing(userId),
   ),
+  ...authenticatorConsumers({ ...deps, issuer: deps.config.ISSUER }),
   ...passwordConsumers({ ...deps, issuer: deps.config.ISSUER }),
   ...signInConsumers({ ...deps, knex: deps.postgres.knex, issuer: deps.config.ISSUER }),
   ...signUpConsumers({ ...deps, issuer: deps.config.ISSUER }),

@@ -1,5 +1,9 @@
 import { activityRoutes } from './features/activity/index.ts';
 import { authRoutes, codeRoutes } from './features/auth/index.ts';
+import {
+  type AuthenticatorRouteDeps,
+  authenticatorRoutes,
+} from './features/authenticator/index.ts';
 import { connectedApplicationRoutes } from './features/connected-application/index.ts';
 import { passwordRoutes } from './features/password/index.ts';
 import { signInRoutes } from './features/sign-in/index.ts';
@@ -9,13 +13,13 @@ import { linkingRoutes, verificationRoutes } from './features/verification/index
 import type { Route } from './kernel/http/index.ts';
 
 /** What the routes of the API are made of. */
-export interface RouteDeps {
+export interface RouteDeps extends Omit<AuthenticatorRouteDeps, 'tenants'> {
   auth: Parameters<typeof authRoutes>[0];
   me: UserRouteDeps;
   signIn: Parameters<typeof signInRoutes>[0] & Parameters<typeof codeRoutes>[0]['signIn'];
   signUp: Parameters<typeof signUpRoutes>[0]['signUp'];
   verification: Parameters<typeof verificationRoutes>[0]['verification'];
-  tenants: Parameters<typeof verificationRoutes>[0]['tenants'];
+  tenants: Parameters<typeof verificationRoutes>[0]['tenants'] & AuthenticatorRouteDeps['tenants'];
   password: Parameters<typeof passwordRoutes>[0]['password'];
   linking: Parameters<typeof linkingRoutes>[0];
   activity: Parameters<typeof activityRoutes>[0]['activity'];
@@ -35,4 +39,5 @@ export const apiRoutes = (deps: RouteDeps): Route[] => [
   ...linkingRoutes(deps.linking),
   ...connectedApplicationRoutes(deps),
   ...activityRoutes(deps),
+  ...authenticatorRoutes(deps),
 ];

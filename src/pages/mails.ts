@@ -19,6 +19,7 @@ export const mailTemplates = [
   'new-sign-in',
   'account-deleted',
   'account-locked',
+  'mfa-changed',
   'already-registered',
   'ciba-approval',
 ] as const;

@@ -27,6 +27,7 @@ export const sampleValues: Record<MailTemplate | SmsTemplate, MessageValues> = {
   'account-deleted': { name, when: act.when },
   'already-registered': { name, when: act.when, link },
   'account-locked': { name, when: act.when, minutes: 15, link },
+  'mfa-changed': { name, what: 'code_used', left: 7, when: act.when, link },
   'ciba-approval': { name, client: 'Acme Portal', message: 'W4SCT', minutes: 5, link },
   'phone-auth': { code, minutes: 5 },
   'verify-phone': { code, minutes: 10 },

@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts';
-import { createAuthenticators } from '../features/authenticator/index.ts';
+import { createAuthenticators, createMfaReset } from '../features/authenticator/index.ts';
 import { createRecoveryCodes } from '../features/recovery-code/index.ts';
 import { createTotp } from '../features/totp/index.ts';
 import { createWebAuthn } from '../features/webauthn/index.ts';
@@ -19,10 +19,10 @@ const relyingParty = ({ ISSUER, WEBAUTHN_RP_ID, WEBAUTHN_ORIGINS }: Config) => {
 export function createAuthenticatorParts(
   config: Config,
   infra: Infrastructure,
-  { emit, tenants }: Pick<Features, 'emit' | 'tenants'>,
+  { emit, tenants, sessions, users }: Features,
   { lookups }: Pick<AccountMeans, 'lookups'>,
 ) {
-  const { clock, sealer } = infra;
+  const { clock, sealer, log } = infra;
   const { knex } = infra.postgres;
   const totp = createTotp({ knex, clock, emit, sealer });
   const recoveryCodes = createRecoveryCodes({ knex, clock, emit, lookups });
@@ -31,10 +31,13 @@ export function createAuthenticatorParts(
     challenges: createOneTimeChallenges({ redis: infra.redis, clock }),
     challengeLife: CHALLENGE_LIFE,
     party: relyingParty(config),
-    onRefused: (reason, userId) =>
-      securityEvent(infra.log, 'auth.webauthn_refused', { reason, userId }),
+    onRefused: (reason, userId) => securityEvent(log, 'auth.webauthn_refused', { reason, userId }),
   });
   const keepers = [webauthn, totp];
   const authenticators = createAuthenticators({ knex, keepers, recoveryCodes, tenants });
-  return { totp, webauthn, recoveryCodes, authenticators };
+  const mfaReset = createMfaReset({
+    ...{ knex, emit, authenticators, sessions, users },
+    onBackgroundError: (error) => log.error({ err: error }, 'background work failed'),
+  });
+  return { totp, webauthn, recoveryCodes, authenticators, mfaReset };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { parseConfig } from '../../src/config.ts';
 import { createDeps } from '../../src/deps.ts';
+import { addApp } from '../features/authenticators/support.ts';
 import { createCli } from './harness.ts';
 
 const cli = await createCli();
@@ -59,4 +60,19 @@ test('users forget-browsers takes the worth of every device cookie', async () =>
   assert.equal(done.code, 0, done.stderr);
   assert.deepEqual(done.json(), { userId: user.id, forgotten: 2 });
   assert.equal(await deps.signIn.isLockedFor(user, device), true);
+});
+
+test('users reset-mfa takes every second factor away and ends the sessions', async () => {
+  const owner = { id: user.id, tenantId: tenant.id };
+  await addApp({ deps, clock: deps.clock }, owner);
+  const [code = ''] = await deps.recoveryCodes.generateFirst(owner);
+  const args = ['users', 'reset-mfa', 'an@lotus.example', '--json', '--tenant'];
+  const elsewhere = await cli.run([...args, 'orchid']);
+  assert.equal(elsewhere.code, 1);
+  assert.equal((await deps.totp.list(owner)).length, 1);
+  const done = await cli.run([...args, 'lotus']);
+  assert.equal(done.code, 0, done.stderr);
+  assert.deepEqual(done.json(), { userId: user.id, removed: 1 });
+  assert.deepEqual(await deps.totp.list(owner), []);
+  assert.equal(await deps.recoveryCodes.verify(owner, code), false);
 });

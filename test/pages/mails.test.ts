@@ -24,6 +24,7 @@ const VALUES = {
   ip: '203.0.113.7',
   agent: 'Firefox, Linux',
   what: 'email',
+  left: 3,
   client: 'Acme Portal',
   message: 'W4SCT',
 };
@@ -98,6 +99,25 @@ describe('mails', () => {
     assert.match(change('email'), /The e-mail address of your/);
     assert.match(change('phone'), /The phone number of your/);
     assert.match(change('username'), /The username of your/);
+  });
+
+  it('say what was done with second factors, each in its own words, and how many codes are left', () => {
+    const kinds = [
+      ...['app_added', 'app_removed', 'passkey_added', 'passkey_removed', 'passkey_disabled'],
+      ...['codes_made', 'code_used', 'challenge_failed', 'reset'],
+    ];
+    for (const locale of ['en', 'vi'] as const) {
+      const notice = (what: string, left = 3) =>
+        renderer.mail(request('mfa-changed', locale, { values: { ...VALUES, what, left } })).text;
+      const other = notice('other');
+      const texts = kinds.map((what) => notice(what));
+      assert.equal(new Set([...texts, other]).size, kinds.length + 1);
+      assert.equal(new Set([0, 1, 2].map((left) => notice('code_used', left))).size, 3);
+    }
+    assert.match(
+      renderer.mail(request('mfa-changed', 'en', { values: { ...VALUES, what: 'reset' } })).text,
+      /If you didn’t ask for this, write to the support of Lotus Health/,
+    );
   });
 
   it('take no markup, line or direction from what a person, tenant or browser is called', () => {

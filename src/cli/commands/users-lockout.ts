@@ -44,7 +44,25 @@ function addForget(users: Command, setExitCode: (code: number) => void, find: Fi
   });
 }
 
-/** `gatehouse users unlock|forget-browsers` */
+function addResetMfa(users: Command, setExitCode: (code: number) => void, find: FindUser): void {
+  const command = users
+    .command('reset-mfa')
+    .description('take all second factors of a user away, who has lost them, and end all sessions')
+    .argument('<user>', USER)
+    .requiredOption('--tenant <slug>', 'the tenant that it belongs to');
+  setAction<{ tenant: string }>(command, setExitCode, async (context, options, [name = '']) => {
+    const tenant = await context.tenant(options.tenant);
+    const user = await find(context, tenant.id, name);
+    const { mfaReset } = await context.deps();
+    const removed = await mfaReset.reset(user.tenantId, user.id);
+    return {
+      json: { userId: user.id, removed },
+      text: `Authenticators of user ${user.id} taken away: ${removed}. All sessions have ended.`,
+    };
+  });
+}
+
+/** `gatehouse users unlock|forget-browsers|reset-mfa` */
 export function addUserLockout(
   users: Command,
   setExitCode: (code: number) => void,
@@ -52,4 +70,5 @@ export function addUserLockout(
 ): void {
   addUnlock(users, setExitCode, find);
   addForget(users, setExitCode, find);
+  addResetMfa(users, setExitCode, find);
 }

@@ -192,7 +192,7 @@ function addSetPassword(users: Command, setExitCode: (code: number) => void): vo
   );
 }
 
-/** `gatehouse users create|list|set-password|unlock|forget-browsers`, and what changes one */
+/** `gatehouse users create|list|set-password|unlock|forget-browsers|reset-mfa`, and what changes one */
 export const addUsers: AddCommands = (program, setExitCode) => {
   const users = program.command('users').description('accounts of people');
   addList(users, setExitCode);

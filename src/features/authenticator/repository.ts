@@ -1,7 +1,19 @@
 import type { Knex } from 'knex';
+import type { UserRef } from '../mfa/index.ts';
 
 /** Whether there is anything that a user can be asked for as a second factor. */
 export async function hasFactor(trx: Knex.Transaction, userId: string): Promise<boolean> {
   const { rows } = await trx.raw('SELECT cardinality(second_factors(?)) AS kinds', [userId]);
   return rows[0].kinds > 0;
+}
+
+/** Whatever browser a user signs in from next is asked for a second factor. */
+export async function forgetRememberedBrowsers(
+  trx: Knex.Transaction,
+  { id, tenantId }: UserRef,
+): Promise<void> {
+  await trx('known_browsers')
+    .where({ user_id: id, tenant_id: tenantId })
+    .whereNotNull('second_factor_until')
+    .update({ second_factor_until: null });
 }

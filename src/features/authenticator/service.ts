@@ -13,7 +13,7 @@ import { hasFactor } from './repository.ts';
 export interface AuthenticatorDeps {
   knex: Knex;
   keepers: readonly AuthenticatorKeeper[];
-  recoveryCodes: Pick<RecoveryCodesPort, 'removeAll' | 'status'>;
+  recoveryCodes: Pick<RecoveryCodesPort, 'generateWithin' | 'removeAll' | 'status'>;
   tenants: Pick<TenantService, 'find'>;
 }
 
@@ -39,6 +39,12 @@ export interface Authenticators {
    *   tenant insists on one
    */
   remove(user: UserRef, id: string): Promise<void>;
+  /**
+   * Ten new recovery codes in place of all before; told this once.
+   * @throws AppError IDENT_INVALID_TRANSITION where there is no authenticator that they could
+   *   take the place of; IDENT_NOT_FOUND
+   */
+  generateRecoveryCodes(user: UserRef): Promise<string[]>;
   /** Takes all away, recovery codes too. @returns how many authenticators there were */
   removeAll(trx: Knex.Transaction, user: UserRef, by: 'administrator'): Promise<number>;
 }
@@ -93,6 +99,12 @@ export function createAuthenticators(deps: AuthenticatorDeps): Authenticators {
         await recoveryCodes.removeAll(trx, user);
       });
     },
+    generateRecoveryCodes: (user) =>
+      knex.transaction(async (trx) => {
+        if (!(await lockOwner(trx, user))) throw new AppError('IDENT_NOT_FOUND');
+        if (!(await hasFactor(trx, user.id))) throw new AppError('IDENT_INVALID_TRANSITION');
+        return recoveryCodes.generateWithin(trx, user);
+      }),
     async removeAll(trx, user, by) {
       let count = 0;
       for (const keeper of keepers) count += await keeper.removeAll(trx, user, by);

@@ -18,6 +18,26 @@ export interface MessageTemplates {
   'account-deleted': { name: string; when: string };
   /** Failed sign-ins have closed the account for so many minutes. */
   'account-locked': { name: string; when: string; minutes: number; link: string };
+  /** Second factors, and what was done with them; `left`: recovery codes, where one was used. */
+  'mfa-changed': {
+    name: string;
+    what:
+      | 'app_added'
+      | 'app_removed'
+      | 'passkey_added'
+      | 'passkey_removed'
+      /** Its counter went backwards: it may have been cloned. */
+      | 'passkey_disabled'
+      | 'codes_made'
+      | 'code_used'
+      /** The password was right, the second factor wrong too often. */
+      | 'challenge_failed'
+      /** By an administrator. */
+      | 'reset';
+    left: number;
+    when: string;
+    link: string;
+  };
   /** Somebody tried to register with the address of an account. */
   'already-registered': { name: string; when: string; link: string };
   /** A request of an application that the person answers on another device (CIBA). */

@@ -30,11 +30,18 @@ export const mfaEvents = {
   recoveryCodesGenerated: defineEvent(
     'identity.user.recovery_codes_generated.v1',
     'A user has new recovery codes; the ones before open nothing any more.',
-    userId,
+    userId.extend({
+      isFirst: z.boolean().describe('Whether they came with the first authenticator'),
+    }),
   ),
   recoveryCodeUsed: defineEvent(
     'identity.user.recovery_code_used.v1',
     'A recovery code took the place of a second factor.',
     userId.extend({ left: z.int().describe('Codes that are still good') }),
+  ),
+  reset: defineEvent(
+    'identity.user.mfa_reset.v1',
+    'An administrator took all second factors of a user away and ended all sessions.',
+    userId.extend({ removed: z.int().describe('Authenticators that there were') }),
   ),
 };

@@ -32,7 +32,11 @@ export function createRecoveryCodes(deps: RecoveryCodeDeps): RecoveryCodesPort {
       .digests('recovery-code', salted(id, code))
       .some((digest) => constantTimeEqual(Buffer.from(digest, 'hex'), hash));
 
-  async function replace(trx: Knex.Transaction, user: UserRef): Promise<string[]> {
+  async function replace(
+    trx: Knex.Transaction,
+    user: UserRef,
+    isFirst: boolean,
+  ): Promise<string[]> {
     const codes = Array.from({ length: COUNT }, () => ({ id: newId(), code: newCode() }));
     const rows = codes.map(({ id, code }) => ({
       id,
@@ -40,7 +44,8 @@ export function createRecoveryCodes(deps: RecoveryCodeDeps): RecoveryCodesPort {
     }));
     await repository.deleteCodes(trx, user);
     await repository.insertCodes(trx, user, rows, new Date(clock.now()));
-    await emit(trx, mfaEvents.recoveryCodesGenerated, factsOf(user), { userId: user.id });
+    const data = { userId: user.id, isFirst };
+    await emit(trx, mfaEvents.recoveryCodesGenerated, factsOf(user), data);
     return codes.map(({ code }) => toGroups(code));
   }
 
@@ -50,7 +55,7 @@ export function createRecoveryCodes(deps: RecoveryCodeDeps): RecoveryCodesPort {
 
   const generateWithin: RecoveryCodesPort['generateWithin'] = async (trx, user) => {
     await lock(trx, user);
-    return replace(trx, user);
+    return replace(trx, user, false);
   };
 
   return {
@@ -60,7 +65,7 @@ export function createRecoveryCodes(deps: RecoveryCodeDeps): RecoveryCodesPort {
       knex.transaction(async (trx) => {
         await lock(trx, user);
         const unused = await repository.listUnused(trx, user);
-        return unused.length > 0 ? [] : replace(trx, user);
+        return unused.length > 0 ? [] : replace(trx, user, true);
       }),
     status: (user) => repository.findStatus(knex, user),
     removeAll: (trx, user) => repository.deleteCodes(trx, user),

@@ -90,7 +90,7 @@ test('new ones end all before; whose are made at once have ten together', async 
   const firsts = await Promise.all(sets.map(([code = '']) => codesOf.verify(owner, code)));
   assert.equal(firsts.filter(Boolean).length, 1, 'one of the sets is the last');
   const generated = await eventsOf(deps, 'identity.user.recovery_codes_generated.v1');
-  assert.deepEqual(generated.at(-1)?.data, { userId: owner.id });
+  assert.deepEqual(generated.at(-1)?.data, { userId: owner.id, isFirst: false });
 });
 
 test('the first ones are made once, however many first authenticators there are at once', async () => {
