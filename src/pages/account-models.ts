@@ -90,7 +90,13 @@ export interface EverywhereModel {
 
 /** How something about an account ended. */
 export interface AccountEndModel {
-  state: 'password-reset' | 'email-verified' | 'signed-out-everywhere' | 'link-spent';
+  state:
+    | 'password-reset'
+    | 'email-verified'
+    | 'signed-out-everywhere'
+    | 'link-spent'
+    | 'factor-failed'
+    | 'factor-expired';
   onward: { href: string; labelId: string } | null;
 }
 

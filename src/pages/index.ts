@@ -34,6 +34,7 @@ export {
   errorMessageIds,
   identifierFieldErrors,
   knownScopes,
+  factorErrors,
   onwardLabels,
   passwordErrors,
   scopeLine,
@@ -46,6 +47,7 @@ export {
 export { sampleValues } from './message-samples.ts';
 export { checkOverride, type MessagePart } from './overrides.ts';
 export { createPages } from './pages.ts';
+export type { FactorMethod, SecondFactorPageModels } from './second-factor-models.ts';
 export type {
   Account,
   ApproveEndModel,

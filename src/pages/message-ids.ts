@@ -31,6 +31,7 @@ export const onwardLabels = [
 export const signInErrors = [
   'sign-in.error.invalid-credentials',
   'sign-in.error.invalid-or-unproved',
+  'sign-in.error.passkey',
   'sign-in.error.rate-limited',
   'sign-in.error.locked',
   'sign-in.error.busy',
@@ -82,11 +83,23 @@ export const passwordErrors = [
   'password.error.personal',
 ] as const;
 
+/** What can be wrong with a second factor, or with setting one up. Most take `tries`. */
+export const factorErrors = [
+  'second-factor.error.required',
+  'second-factor.error.wrong',
+  'second-factor.error.passkey',
+  'second-factor.error.passkey-cancelled',
+  'set-up.error.code',
+  'set-up.error.passkey',
+  'set-up.error.passkey-limit',
+] as const;
+
 /** Labels for the way on from where something about an account has ended. */
 export const accountEndOnward = [
   'account-end.onward.sign-in',
   'account-end.onward.continue',
   'account-end.onward.home',
+  'account-end.onward.restart',
 ] as const;
 
 /** Names of the rooms of the account page, and of what they belong to. */

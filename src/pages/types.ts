@@ -1,6 +1,7 @@
 import type { AccountAreaModels } from './account-area-models.ts';
 import type { AccountPageModels } from './account-models.ts';
 import type { DevPageModels } from './dev-models.ts';
+import type { SecondFactorPageModels } from './second-factor-models.ts';
 
 /** Languages the hosted pages speak. */
 export type Locale = 'en' | 'vi';
@@ -69,6 +70,8 @@ export interface SignInModel {
     signUp: string | null;
     /** Other accounts that this browser is signed in to. */
     accounts: string | null;
+    /** Where the answer of a passkey is posted, and its options asked for. */
+    passkey: { action: string; optionsUrl: string } | null;
   };
 }
 
@@ -185,7 +188,11 @@ export interface NotFoundModel {
 }
 
 /** Every hosted page and the data it needs. */
-export interface PageModels extends AccountPageModels, AccountAreaModels, DevPageModels {
+export interface PageModels
+  extends AccountPageModels,
+    AccountAreaModels,
+    DevPageModels,
+    SecondFactorPageModels {
   landing: LandingModel;
   'sign-in': SignInModel;
   consent: ConsentModel;

@@ -16,6 +16,7 @@ import {
 } from '../../src/pages/index.ts';
 import { accountScenes } from './account-fixtures.ts';
 import { areaScenes } from './area-fixtures.ts';
+import { secondFactorScenes } from './second-factor-fixtures.ts';
 
 /** A page with its data, as a person could meet it. */
 export interface Scene {
@@ -73,7 +74,10 @@ export const signIn: PageModels['sign-in'] = {
   error: null,
   fieldErrors: {},
   notice: null,
-  ways: { emailCode: null, smsCode: null, forgot: null, signUp: null, accounts: null },
+  ways: {
+    ...{ emailCode: null, smsCode: null, forgot: null, signUp: null, accounts: null },
+    passkey: { action: '/interaction/abc/passkey', optionsUrl: '/interaction/abc/passkey/options' },
+  },
 };
 
 export const logout: PageModels['logout'] = {
@@ -91,12 +95,19 @@ export const onward: PageModels['continue'] = {
   ],
 };
 
-/** The one script of ours, where it stands. */
-const SCRIPT = '<script src="/assets/continue.js?v=test" defer></script>';
+/** The pages that have a script, which nothing else can do the work of. */
+export const scripts: Partial<Record<PageName, string>> = {
+  continue: 'continue.js',
+  'sign-in': 'passkeys.js',
+  'second-factor': 'passkeys.js',
+  'set-up-passkey': 'passkeys.js',
+};
 
 /** A page without the script that it may have. */
 export const withoutScript = (page: PageName, html: string): string =>
-  page === 'continue' ? html.replace(SCRIPT, '') : html;
+  scripts[page] === undefined
+    ? html
+    : html.replace(`<script src="/assets/${scripts[page]}?v=test" defer></script>`, '');
 
 export function consent(locale: Locale): PageModels['consent'] {
   return {
@@ -294,7 +305,10 @@ export const scenes: readonly Scene[] = [
   scene('sign-in-ways', 'sign-in', {
     ...signIn,
     notice: 'sign-in.notice.verified',
-    ways: { emailCode: '/e', smsCode: '/s', forgot: '/f', signUp: '/r', accounts: '/a' },
+    ways: {
+      ...{ emailCode: '/e', smsCode: '/s', forgot: '/f', signUp: '/r', accounts: '/a' },
+      passkey: null,
+    },
   }),
   scene('sign-in-tenant', 'sign-in', { ...signIn, showOrganisation: false }, tenant),
   scene('sign-in-long', 'sign-in', { ...signIn, clientName: longName }, tenant),
@@ -338,6 +352,7 @@ export const scenes: readonly Scene[] = [
   }),
   ...accountScenes(scene),
   ...areaScenes(scene),
+  ...secondFactorScenes(scene),
   ...deviceScenes(),
   ...approveScenes(),
   ...errorScenes(),

@@ -8,6 +8,7 @@ import {
   pages,
   provider,
   scenes,
+  scripts,
   signIn,
   tenant,
   withoutScript,
@@ -46,7 +47,7 @@ describe('hosted pages', () => {
   it('carry nothing the content security policy would block', async () => {
     await each((html, label, page) => {
       const rest = withoutScript(page, html);
-      assert.equal(rest !== html, page === 'continue', label);
+      if (rest !== html) assert.ok(scripts[page], label);
       assert.doesNotMatch(rest, /<script|<style|\sstyle=|\son[a-z]+=|javascript:/i, label);
     });
   });
@@ -76,7 +77,7 @@ describe('hosted pages', () => {
 describe('the sign-in page', () => {
   it('is understood by password managers', () => {
     const html = pages.render('sign-in', signIn, frame('en', provider));
-    assert.match(html, /name="identifier" type="text" inputmode="email" autocomplete="username"/);
+    assert.match(html, /name="identifier" type="text" inputmode="email" autocomplete="username webauthn"/);
     assert.match(html, /name="password" type="password" autocomplete="current-password"/);
   });
 

@@ -14,6 +14,8 @@ export interface Challenge {
   enroll: AuthenticatorType[];
   /** Whether setting one up may be put off: the tenant's grace period. */
   mayPostpone: boolean;
+  /** When that grace period ends, in milliseconds since the epoch; null where there is none. */
+  postponeUntil: number | null;
   /** Days that the browser may be remembered; 0: not. */
   rememberDays: number;
   /** Where codes go, masked. */
