@@ -32,9 +32,9 @@ export {
   type ErrorKind,
   errorKinds,
   errorMessageIds,
+  factorErrors,
   identifierFieldErrors,
   knownScopes,
-  factorErrors,
   onwardLabels,
   passwordErrors,
   scopeLine,
@@ -47,6 +47,7 @@ export {
 export { sampleValues } from './message-samples.ts';
 export { checkOverride, type MessagePart } from './overrides.ts';
 export { createPages } from './pages.ts';
+export { recoveryCodesFile } from './recovery-codes-file.ts';
 export type { FactorMethod, SecondFactorPageModels } from './second-factor-models.ts';
 export type {
   Account,

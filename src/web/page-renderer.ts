@@ -11,6 +11,7 @@ import {
   type PageModels,
   type PageName,
   type Pages,
+  recoveryCodesFile,
   type ScopeLine,
   scopeLine,
 } from '../pages/index.ts';
@@ -33,10 +34,16 @@ export interface PageContext {
   pagePath?: string | undefined;
 }
 
+/** Of pages with passkeys: their script asks this service for the options, and nobody else. */
+const PASSKEY_CSP = `${PAGE_CSP}; script-src 'self'; connect-src 'self'`;
+
 /** Policies of pages that need more than every page may; a script only where nothing else will do. */
 const POLICIES: Partial<Record<PageName, string>> = {
   'dev-message': `${PAGE_CSP}; frame-src 'self'`,
   continue: `${PAGE_CSP}; script-src 'self'`,
+  'sign-in': PASSKEY_CSP,
+  'second-factor': PASSKEY_CSP,
+  'set-up-passkey': PASSKEY_CSP,
 };
 
 /**
@@ -67,11 +74,26 @@ export interface PageRenderer {
     model: PageModels[P] | ((describe: DescribeScope, locale: Locale) => PageModels[P]),
     context?: PageContext,
   ): Promise<void>;
+  /** Answers recovery codes as a file to keep; scripts are not needed for it. */
+  sendRecoveryCodes(ctx: Context, codes: string[], context?: PageContext): Promise<void>;
 }
 
-/** Pages within an interaction that can be asked for; all else leads to its beginning. */
-const STEP =
-  /^\/interaction\/[\w-]+(?:\/(?:accounts|code\/(?:email|sms|enter)|forgot|reset|sign-up|verify)(?=\/|$)|(?=\/))/;
+/** Pages within an interaction that can be asked for, the longer path first; all else leads to its beginning. */
+const PAGES = [
+  'accounts',
+  'code/(?:email|sms|enter)',
+  'forgot',
+  'recovery-codes',
+  'reset',
+  'second-factor/(?:passkey|app|recovery-code|sms|email)',
+  'second-factor',
+  'set-up/(?:app|passkey)',
+  'set-up',
+  'sign-up',
+  'verify',
+];
+
+const STEP = new RegExp(`^/interaction/[\\w-]+(?:/(?:${PAGES.join('|')})(?=/|$)|(?=/))`);
 
 /** The page of the sign-in step that a form was sent from, by the path that it was sent to. */
 export const stepPath = (path: string): string | undefined => STEP.exec(path)?.[0];
@@ -165,6 +187,15 @@ export function createPageRenderer(options: {
       const made = typeof model === 'function' ? model(describe, frame.locale) : model;
       ctx.set('Content-Security-Policy', policyOf(page, frame, made));
       ctx.body = pages.render(page, made, frame);
+    },
+    async sendRecoveryCodes(ctx, codes, context = {}) {
+      const { locale, brand } = await frameOf(ctx, context);
+      ctx.status = 200;
+      ctx.type = 'text/plain; charset=utf-8';
+      ctx.set('Cache-Control', 'no-store');
+      ctx.set('Content-Language', locale);
+      ctx.set('Content-Disposition', 'attachment; filename="recovery-codes.txt"');
+      ctx.body = recoveryCodesFile(pages, locale, brand.name, codes);
     },
   };
 }

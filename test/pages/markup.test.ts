@@ -77,7 +77,10 @@ describe('hosted pages', () => {
 describe('the sign-in page', () => {
   it('is understood by password managers', () => {
     const html = pages.render('sign-in', signIn, frame('en', provider));
-    assert.match(html, /name="identifier" type="text" inputmode="email" autocomplete="username webauthn"/);
+    assert.match(
+      html,
+      /name="identifier" type="text" inputmode="email" autocomplete="username webauthn"/,
+    );
     assert.match(html, /name="password" type="password" autocomplete="current-password"/);
   });
 

@@ -81,8 +81,17 @@ const values = { tries: 2, minutes: 5, seconds: 40 };
 
 const factorScenes = (scene: MakeScene): Scene[] => [
   scene('second-factor-app', 'second-factor', secondFactor),
-  scene('second-factor-app-only', 'second-factor', { ...secondFactor, rememberDays: 0, others: [] }),
-  scene('second-factor-step-up', 'second-factor', { ...secondFactor, askedBy: 'Acme Bank' }, tenant),
+  scene('second-factor-app-only', 'second-factor', {
+    ...secondFactor,
+    rememberDays: 0,
+    others: [],
+  }),
+  scene(
+    'second-factor-step-up',
+    'second-factor',
+    { ...secondFactor, askedBy: 'Acme Bank' },
+    tenant,
+  ),
   scene('second-factor-app-wrong', 'second-factor', {
     ...secondFactor,
     error: { id: 'second-factor.error.wrong', values },

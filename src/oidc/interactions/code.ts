@@ -182,18 +182,18 @@ export function createCodeStep(
       const { isResent: _, ...shown } = asked;
       const code = form.get('code')?.replace(/\s/g, '') ?? '';
       if (code === '') return renderCode(ctx, step, shown, NO_CODE);
-      let signedIn: SignedIn;
-      try {
-        signedIn = await deps.signIn.withCode({
-          ...claimOf(ctx, step, asked),
-          code,
-          clientId: step.client.clientId,
-          clientIp: currentRequest()?.clientIp ?? null,
-        });
-      } catch (error) {
-        return renderCode(ctx, step, shown, toStepFailure(ctx, error));
-      }
-      await complete(ctx, step, signedIn);
+      await complete(
+        ctx,
+        step,
+        () =>
+          deps.signIn.withCode({
+            ...claimOf(ctx, step, asked),
+            code,
+            clientId: step.client.clientId,
+            clientIp: currentRequest()?.clientIp ?? null,
+          }),
+        (error) => renderCode(ctx, step, shown, toStepFailure(ctx, error)),
+      );
     },
   };
 }

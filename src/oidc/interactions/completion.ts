@@ -1,19 +1,35 @@
 import type { Context } from 'koa';
 import type { SignedIn } from '../../features/sign-in/index.ts';
+import type { Sealer } from '../../infra/sealing.ts';
+import { AppError } from '../../kernel/errors.ts';
 import type { DeviceCookies } from '../../web/device-cookies.ts';
 import type { BrowserSessions } from '../browser-sessions.ts';
 import type { Step } from '../step.ts';
-import type { Journeys } from './journeys.ts';
-import type { Steps } from './steps.ts';
+import type { DueFactor, Journeys } from './journeys.ts';
+import { pathOf, type Steps, seeOther } from './steps.ts';
 
 export interface CompletionDeps {
   browserSessions: BrowserSessions;
   journeys: Journeys;
   deviceCookies: DeviceCookies;
+  sealer: Sealer;
 }
+
+/** A sign-in that went through; recovery codes where it set up the first factor. */
+type Proved = SignedIn & { recoveryCodes?: string[] };
 
 /** Ends a sign-in: the one way in which any step says who somebody is. */
 export type Complete = ReturnType<typeof createCompletion>;
+
+/** What recovery codes are sealed as: those of one sign-in open in no other. */
+export const codesSealedAs = (uid: string): string => `recovery-codes:${uid}`;
+
+/** The challenge that a refusal names; undefined for any other error. */
+function challengeIn(error: unknown): string | undefined {
+  if (!(error instanceof AppError) || error.code !== 'IDENT_MFA_REQUIRED') return undefined;
+  const { challengeId } = error.options.extensions ?? {};
+  return typeof challengeId === 'string' ? challengeId : undefined;
+}
 
 export function createCompletion(deps: CompletionDeps, steps: Steps) {
   /**
@@ -30,15 +46,46 @@ export function createCompletion(deps: CompletionDeps, steps: Steps) {
     if (isAnother && all.length > 0) await deps.browserSessions.switchTo(ctx, interaction);
   }
 
-  return async function complete(ctx: Context, step: Step, signedIn: SignedIn): Promise<void> {
-    const { user, amr, acr, authTime } = signedIn;
-    deps.deviceCookies.write(ctx, signedIn);
+  /** Tells the engine, and goes on with it; recovery codes are shown first. */
+  async function settle(ctx: Context, step: Step, proved: Proved): Promise<void> {
+    const { user, amr, acr, authTime, recoveryCodes = [] } = proved;
+    const { uid } = step.interaction;
+    deps.deviceCookies.write(ctx, proved);
     await settleSession(ctx, step, user.id);
-    await deps.journeys.end(step.interaction.uid);
-    await steps.finish(ctx, {
+    const returnTo = await steps.settle(ctx, {
       login: { accountId: user.id, amr, acr, ts: authTime, remember: true },
       // Whoever signs in has chosen the account.
       select_account: {},
     });
+    await deps.journeys.end(uid);
+    if (recoveryCodes.length === 0) return seeOther(ctx, returnTo);
+    const codes = deps.sealer.seal(JSON.stringify(recoveryCodes), codesSealedAs(uid));
+    await deps.journeys.note(uid, { codes: codes.toString('base64url') });
+    seeOther(ctx, pathOf(step, 'recovery-codes'));
+  }
+
+  /**
+   * Every step hands its proof over here: where more is due, the step for it
+   * follows, whichever way the person came, and nothing has happened yet.
+   * @param prove calls the feature; a second factor that is due is its refusal
+   * @param refuse shows the step again, with what else went wrong
+   */
+  return async function complete(
+    ctx: Context,
+    step: Step,
+    prove: () => Promise<Proved>,
+    refuse: (error: unknown) => Promise<void>,
+  ): Promise<void> {
+    let proved: Proved;
+    try {
+      proved = await prove();
+    } catch (error) {
+      const challengeId = challengeIn(error);
+      if (challengeId === undefined) return refuse(error);
+      const factor: DueFactor = { challengeId };
+      await deps.journeys.note(step.interaction.uid, { factor });
+      return seeOther(ctx, pathOf(step, 'second-factor'));
+    }
+    await settle(ctx, step, proved);
   };
 }

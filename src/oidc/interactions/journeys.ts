@@ -25,6 +25,19 @@ export interface Journey {
   notice?: { about: 'signed-up' | 'verified'; identifier: string };
   /** Choosing a new password. */
   reset?: Omit<Asked, 'way'> | undefined;
+  /** A second factor that is due. */
+  factor?: DueFactor | undefined;
+  /** Recovery codes that were made and are still to be saved: sealed, in base64url. */
+  codes?: string;
+}
+
+/** The challenge between password and sign-in, or between a session and more of it. */
+export interface DueFactor {
+  challengeId: string;
+  /** The session of this browser is stepped up; nobody has typed a password. */
+  isStepUp?: boolean;
+  /** The way that a code went, on the button of its page. */
+  sent?: { way: 'email' | 'sms'; isResent?: boolean };
 }
 
 /**

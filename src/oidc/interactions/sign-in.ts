@@ -1,5 +1,5 @@
 import type { Context } from 'koa';
-import type { SignedIn, SignInService } from '../../features/sign-in/index.ts';
+import type { SignInService } from '../../features/sign-in/index.ts';
 import { currentRequest } from '../../kernel/current-request.ts';
 import type { DeviceCookies } from '../../web/device-cookies.ts';
 import type { PageRenderer } from '../../web/page-renderer.ts';
@@ -54,6 +54,7 @@ export function createSignInStep(
       forgot: when(offers.forgot, 'forgot'),
       signUp: when(offers.signUp, 'sign-up'),
       accounts: when(others.length > 0, 'accounts'),
+      passkey: null,
     };
     await showSignIn(ctx, deps.pages, step, { ...typed, ways });
   }
@@ -108,21 +109,21 @@ export function createSignInStep(
       if (identifier === '' || password === '') {
         return render(ctx, step, { ...typed, failure: missingFields(identifier, password) });
       }
-      let signedIn: SignedIn;
-      try {
-        signedIn = await deps.signIn.withPassword({
-          identifier,
-          password,
-          organisation: organisation || null,
-          tenantId: step.tenantId,
-          clientId: step.client.clientId,
-          clientIp: currentRequest()?.clientIp ?? null,
-          device: deps.deviceCookies.read(ctx),
-        });
-      } catch (error) {
-        return render(ctx, step, { ...typed, failure: toSignInFailure(ctx, error) });
-      }
-      await complete(ctx, step, signedIn);
+      await complete(
+        ctx,
+        step,
+        () =>
+          deps.signIn.withPassword({
+            identifier,
+            password,
+            organisation: organisation || null,
+            tenantId: step.tenantId,
+            clientId: step.client.clientId,
+            clientIp: currentRequest()?.clientIp ?? null,
+            device: deps.deviceCookies.read(ctx),
+          }),
+        (error) => render(ctx, step, { ...typed, failure: toSignInFailure(ctx, error) }),
+      );
     },
   };
 }

@@ -62,6 +62,16 @@ export function createSteps(deps: StepDeps) {
     };
   }
 
+  /** Hands a result to the engine. @returns the address where it decides what is next */
+  const settle = (
+    ctx: Context,
+    result: InteractionResults,
+    { isFresh = false }: { isFresh?: boolean } = {},
+  ): Promise<string> =>
+    deps.engine().interactionResult(ctx.req, ctx.res, result, {
+      mergeWithLastSubmission: !isFresh,
+    });
+
   return {
     load,
 
@@ -78,8 +88,10 @@ export function createSteps(deps: StepDeps) {
       return { step, form };
     },
 
+    settle,
+
     /**
-     * Hands a result to the engine, which decides what is next.
+     * Hands a result to the engine and goes where it decides.
      * @param options `isFresh` drops what earlier steps of the request have proved
      */
     async finish(
@@ -87,10 +99,7 @@ export function createSteps(deps: StepDeps) {
       result: InteractionResults,
       options: { isFresh?: boolean } = {},
     ): Promise<void> {
-      const returnTo = await deps.engine().interactionResult(ctx.req, ctx.res, result, {
-        mergeWithLastSubmission: !options.isFresh,
-      });
-      seeOther(ctx, returnTo);
+      seeOther(ctx, await settle(ctx, result, options));
     },
   };
 }
