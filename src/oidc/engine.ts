@@ -19,7 +19,7 @@ import type { Sealer } from '../infra/sealing.ts';
 import { loadServerSecrets } from '../infra/server-secrets.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Emit } from '../kernel/events.ts';
-import { createAdapterFactory, type Pipeline, takeUser } from './adapter/index.ts';
+import { createAdapterFactory, keepUser, type Pipeline, takeUser } from './adapter/index.ts';
 import type { CibaHooks } from './ciba/hooks.ts';
 import type { Pings } from './ciba/pings.ts';
 import { type TenantAccount, toAccount } from './claims.ts';
@@ -100,7 +100,9 @@ async function loadEncryptionKey(deps: EngineDeps): Promise<EncryptionKey | unde
 export const createFindAccount =
   (users: Pick<UserService, 'findAccount'>) =>
   async (accountId: string): Promise<TenantAccount | undefined> => {
-    const found = takeUser(accountId) ?? (await users.findAccount(accountId));
+    const taken = takeUser(accountId);
+    const found = taken ?? (await users.findAccount(accountId));
+    if (found && !taken) keepUser(found);
     return found && mayHoldTokens(found.user) ? toAccount(found.user, found.tenantIds) : undefined;
   };
 

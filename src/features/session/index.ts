@@ -4,12 +4,14 @@
  */
 
 export type { Application } from './applications.ts';
+export { allowedUser, insertSession, insertSignIn } from './begin.ts';
 export { describeDevice } from './device.ts';
 export type { ReplayedToken, SessionEnding } from './ending.ts';
 export { type EndReason, endReasons, sessionEvents } from './events.ts';
 export type { GivenGrant } from './grants.ts';
 export {
   type LiveSession,
+  type NewSession,
   type SaveResult,
   type Session,
   type SessionBase,

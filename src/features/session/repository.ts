@@ -1,7 +1,14 @@
 import type { Knex } from 'knex';
 import type pg from 'pg';
+import { allowedUser } from './begin.ts';
 import type { EndReason } from './events.ts';
-import type { LiveSession, SaveResult, Session, StoredAuthorizations } from './schema.ts';
+import type {
+  LiveSession,
+  SaveResult,
+  Session,
+  SignInNote,
+  StoredAuthorizations,
+} from './schema.ts';
 
 /** A statement with `$n` parameters: run prepared on the pool, or inside a transaction. */
 interface Statement {
@@ -95,27 +102,42 @@ export async function saveSession(query: Query, record: SessionRecord): Promise<
   return rows[0] && rows[0].ended_at === null ? 'stale' : 'ended';
 }
 
+/**
+ * The user, with the tenant, if a session may begin on this proof; nobody changes the
+ * state or the password until the commit.
+ */
+export async function lockAllowedUser(
+  trx: Knex.Transaction,
+  userId: string,
+  passwordSetAt: string | null,
+): Promise<{ id: string; tenantId: string } | undefined> {
+  const allowed = allowedUser({ userId: ':userId', passwordSetAt: ':passwordSetAt' });
+  const { rows } = await trx.raw(`WITH ${allowed} SELECT id, tenant_id FROM allowed`, {
+    userId,
+    passwordSetAt: passwordSetAt as string,
+  });
+  return rows[0] && { id: rows[0].id, tenantId: rows[0].tenant_id };
+}
+
 /** The user whose session this is at the moment; the row stays locked until the commit. */
 export async function lockUser(trx: Knex.Transaction, uid: string): Promise<string | null> {
   const row = await trx('sessions').where({ id: uid }).forUpdate().first('user_id');
   return row?.user_id ?? null;
 }
 
-/** Notes a sign-in with where the session now is. @returns the tenant of its user */
+/** Notes a sign-in with where the session now is. */
 export async function recordSignIn(
   trx: Knex.Transaction,
   uid: string,
-  facts: { id: string; amr: string[]; now: Date; expiresAt: Date },
-): Promise<string> {
-  const { rows } = await trx.raw(
+  facts: SignInNote,
+): Promise<void> {
+  await trx.raw(
     `INSERT INTO sign_ins (id, user_id, tenant_id, session_id, amr, client_ip, user_agent,
                            occurred_at, expires_at)
      SELECT ?::uuid, user_id, tenant_id, id, ?::text[], client_ip, user_agent,
-            ?::timestamptz, ?::timestamptz FROM sessions WHERE id = ?
-     RETURNING tenant_id`,
+            ?::timestamptz, ?::timestamptz FROM sessions WHERE id = ?`,
     [facts.id, facts.amr, facts.now, facts.expiresAt, uid],
   );
-  return rows[0].tenant_id;
 }
 
 /** A sign-in of a user, as its history keeps it. */

@@ -62,6 +62,35 @@ export interface SessionSave {
   /** The session as this request read it; undefined where it did not. */
   base?: SessionBase | undefined;
   expiresAt: Date;
+  /** When the password was set that the sign-in proved; null where it was something else. */
+  passwordSetAt?: string | null | undefined;
+}
+
+/** What the history of a person keeps of a sign-in, beside where it came from. */
+export interface SignInNote {
+  id: string;
+  amr: string[];
+  now: Date;
+  expiresAt: Date;
+}
+
+/** A session of a person who has signed in, as the row that it becomes, and its event's. */
+export interface NewSession {
+  uid: string;
+  idHash: Buffer;
+  idSealed: Buffer;
+  userId: string;
+  payload: string;
+  authorizations: string;
+  clientIp: string | null;
+  userAgent: string | null;
+  now: Date;
+  expiresAt: Date;
+  passwordSetAt: string | null;
+  /** What the history of sign-ins keeps, beside what the session has. */
+  history: SignInNote;
+  /** See `insertEvent`. */
+  event: string;
 }
 
 /**
@@ -74,6 +103,8 @@ export type SaveResult = 'saved' | 'stale' | 'ended';
 /** What the engine's adapter needs of this feature. */
 export interface SessionStore {
   save(change: SessionSave): Promise<SaveResult>;
+  /** What a statement that begins a session of this user writes; see `insertSession`. */
+  prepare(change: SessionSave, user: { id: string; tenantId: string }): NewSession;
   /** Logout: ends the session with this cookie value; nothing happens where there is none. */
   destroy(id: string): Promise<void>;
 }

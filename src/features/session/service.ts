@@ -5,6 +5,7 @@ import type { Sealer } from '../../infra/sealing.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { sha256 } from '../../kernel/crypto.ts';
 import { currentRequest } from '../../kernel/current-request.ts';
+import { eventRow } from '../../kernel/event-row.ts';
 import type { Emit } from '../../kernel/events.ts';
 import { isUuid, newId } from '../../kernel/ids.ts';
 import { type Application, listApplications } from './applications.ts';
@@ -17,6 +18,7 @@ import {
   inTransaction,
   listSessions,
   listSignIns,
+  lockAllowedUser,
   lockUser,
   type NotedSignIn,
   onPool,
@@ -25,7 +27,15 @@ import {
   saveSession,
 } from './repository.ts';
 import { insertRevokedToken, isRevokedOnRecord } from './revocation-repository.ts';
-import type { LiveSession, SaveResult, Session, SessionSave, SessionStore } from './schema.ts';
+import type {
+  LiveSession,
+  NewSession,
+  SaveResult,
+  Session,
+  SessionSave,
+  SessionStore,
+  SignInNote,
+} from './schema.ts';
 
 export interface SessionDeps {
   knex: Knex;
@@ -123,38 +133,66 @@ function isSignIn({ base, payload }: SessionSave, userId: string): boolean {
   return payload.loginTs !== base.loginTs;
 }
 
+/** What the history of a person keeps of a sign-in. */
+const historyOf = (amr: string[], now: Date): SignInNote => ({
+  id: newId(),
+  amr,
+  now,
+  expiresAt: new Date(now.getTime() + HISTORY_AGE),
+});
+
 /**
  * A save by which somebody signs in: noted in their history, and where the session
  * gets a user, with its event; all in one transaction.
  */
 function saveSignedIn(
   deps: SessionDeps,
-  record: SessionRecord,
-  { amr, base }: Pick<SessionSave, 'amr' | 'base'>,
+  record: SessionRecord & { userId: string },
+  save: SessionSave,
 ) {
+  const { uid, userId } = record;
   return deps.knex.transaction(async (trx): Promise<SaveResult> => {
-    const userBefore = await lockUser(trx, record.uid);
+    const user = await lockAllowedUser(trx, userId, save.passwordSetAt ?? null);
+    if (!user) return 'ended';
+    const userBefore = await lockUser(trx, uid);
     const result = await saveSession(inTransaction(trx), record);
-    const { uid, userId } = record;
-    if (result !== 'saved' || userId === null) return result;
+    if (result !== 'saved') return result;
     // Of a session that was not read before it is not known when its user signed in.
     const isNew = userBefore !== userId;
-    if (!isNew && base === undefined) return result;
-    const tenant_id = await recordSignIn(trx, uid, {
-      id: newId(),
-      amr,
-      now: record.now,
-      expiresAt: new Date(record.now.getTime() + HISTORY_AGE),
-    });
+    if (!isNew && save.base === undefined) return result;
+    await recordSignIn(trx, uid, historyOf(save.amr, record.now));
     if (!isNew) return result;
-    await deps.emit(
-      trx,
-      sessionEvents.created,
-      { subject: uid, tenantId: tenant_id, actorId: userId },
-      { sessionId: uid, userId, amr },
-    );
+    const { facts, data } = beginning(uid, user, save.amr);
+    await deps.emit(trx, sessionEvents.created, facts, data);
     return result;
   });
+}
+
+/** What the event of a new session says. */
+const beginning = (
+  uid: string,
+  { id, tenantId }: { id: string; tenantId: string },
+  amr: string[],
+) => ({
+  facts: { subject: uid, tenantId, actorId: id },
+  data: { sessionId: uid, userId: id, amr },
+});
+
+function prepare(
+  deps: SessionDeps,
+  save: SessionSave,
+  user: { id: string; tenantId: string },
+): NewSession {
+  const { authorizations, ...record } = toRecord(deps, save);
+  const { facts, data } = beginning(record.uid, user, save.amr);
+  return {
+    ...record,
+    userId: user.id,
+    authorizations: JSON.stringify(authorizations),
+    passwordSetAt: save.passwordSetAt ?? null,
+    history: historyOf(save.amr, record.now),
+    event: JSON.stringify(eventRow(deps.clock, sessionEvents.created, facts, data)),
+  };
 }
 
 /**
@@ -170,12 +208,14 @@ export function createSessionService(deps: SessionDeps): SessionService {
     ...createSessionEnding(deps),
     async save(save) {
       const record = toRecord(deps, save);
-      const hasSignedIn = record.userId !== null && isSignIn(save, record.userId);
+      const { userId } = record;
+      const hasSignedIn = userId !== null && isSignIn(save, userId);
       const saving = hasSignedIn
-        ? saveSignedIn(deps, record, save)
+        ? saveSignedIn(deps, { ...record, userId }, save)
         : saveSession(onPool(deps.pool), record);
       return saving.catch(orEndedWithItsUser);
     },
+    prepare: (save, user) => prepare(deps, save, user),
     async revokeToken(token) {
       await insertRevokedToken(deps.knex, token.jti, new Date(token.exp * 1_000));
       await deps.revocations.revokeToken(token);

@@ -15,6 +15,11 @@ export interface SignedIn {
   authTime: number;
   /** The device cookie to set, where the person has a browser that keeps cookies. */
   device?: string;
+  /**
+   * When the password was set that was proved, ISO 8601: a session begins only while that
+   * is the one, so that a change which ends all sessions misses none.
+   */
+  passwordSetAt?: string | undefined;
 }
 
 /** How it was proved, and to which client. */
@@ -24,6 +29,8 @@ export interface Proof {
   clientId: string | null;
   /** The device cookie as it came, null without one; undefined from callers without cookies. */
   device?: string | null | undefined;
+  /** When the password was set that was proved, ISO 8601; part of what is proved. */
+  passwordSetAt?: string | undefined;
   /** Authentication context classes of ours that the request needs, any of them; none by default. */
   acrValues?: readonly string[] | undefined;
 }
@@ -42,7 +49,7 @@ export interface AdmissionDeps {
  */
 export const createAdmission =
   ({ knex, clock, emit, browsers }: AdmissionDeps) =>
-  async (user: User, { amr, clientId, device }: Proof): Promise<SignedIn> => {
+  async (user: User, { amr, clientId, device, passwordSetAt }: Proof): Promise<SignedIn> => {
     const { cookie } = await knex.transaction(async (trx) => {
       const seen = await browsers.note(trx, user, device);
       const isNew = seen.newBrowserId && { isNewBrowser: true, browserId: seen.newBrowserId };
@@ -60,5 +67,6 @@ export const createAdmission =
       acr: 'urn:gatehouse:acr:1fa',
       authTime: Math.floor(clock.now() / 1000),
       ...(cookie === undefined ? {} : { device: cookie }),
+      passwordSetAt,
     };
   };

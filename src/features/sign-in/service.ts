@@ -139,9 +139,14 @@ export function createSignInService(deps: SignInDeps) {
         return refuse(request, candidate, reason ?? 'unknown_user', taken.lockedUntil);
       }
       rehash(candidate, request.password);
-      const { passwordHash: _, isHome: __, ...user } = candidate;
+      const { passwordHash: _, isHome: __, passwordSetAt, ...user } = candidate;
       const [signedIn] = await Promise.all([
-        admit(user, { amr: ['pwd'], clientId: request.clientId, device: request.device }),
+        admit(user, {
+          amr: ['pwd'],
+          clientId: request.clientId,
+          device: request.device,
+          passwordSetAt: passwordSetAt?.toISOString(),
+        }),
         taken.giveBack(),
       ]);
       deps.onResult('success', facts);

@@ -197,7 +197,7 @@ export function createCodeSignIn(deps: CodeSignInDeps) {
         throw error;
       }
       if (!allowed) throw new AppError('IDENT_TOKEN_SPENT');
-      const { passwordHash: _, isHome: __, ...user } = allowed;
+      const { passwordHash: _, isHome: __, passwordSetAt: ___, ...user } = allowed;
       const [signedIn] = await Promise.all([
         admit(user, { amr: [...way.amr], clientId: proof.clientId, device: proof.device }),
         taken.giveBack(),

@@ -51,12 +51,19 @@ export const toProfile = (row: UserRow): Profile => ({
 
 export interface UserWithPassword extends User {
   passwordHash: string | null;
+  passwordSetAt: Date | null;
   /** Whether the tenant that was asked for is this user's home. */
   isHome: boolean;
   /** Kinds of second factors that the user can be asked for. */
   secondFactors: string[];
   /** When the user was first told that one is due. */
   secondFactorAskedAt: Date | null;
+}
+
+interface CandidateRow {
+  password_hash: string | null;
+  password_set_at: Date | null;
+  second_factors: string[];
 }
 
 const MATCHES = {
@@ -79,14 +86,15 @@ export async function findByIdentifier(
     ? `AND (u.tenant_id = ? OR EXISTS (SELECT 1 FROM tenant_members m WHERE m.user_id = u.id AND m.tenant_id = ?))`
     : '';
   const { rows } = await knex.raw(
-    `SELECT u.*, p.hash AS password_hash, second_factors(u.id) AS second_factors FROM users u
+    `SELECT u.*, p.hash AS password_hash, p.changed_at AS password_set_at, second_factors(u.id) AS second_factors FROM users u
        LEFT JOIN user_passwords p ON p.user_id = u.id AND p.tenant_id = u.tenant_id
       WHERE ${MATCHES[identifier.scheme]} ${scope} LIMIT 3`,
     tenantId ? [identifier.value, tenantId, tenantId] : [identifier.value],
   );
-  return rows.map((row: UserRow & { password_hash: string | null; second_factors: string[] }) => ({
+  return rows.map((row: UserRow & CandidateRow) => ({
     ...toUser(row),
     passwordHash: row.password_hash,
+    passwordSetAt: row.password_set_at,
     isHome: row.tenant_id === tenantId,
     secondFactors: row.second_factors,
     secondFactorAskedAt: row.second_factor_asked_at,

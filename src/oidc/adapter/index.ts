@@ -33,7 +33,14 @@ export {
   type Pipeline,
 } from './pipeline.ts';
 export { purgeExpired } from './purge.ts';
-export { type AccountFacts, runWithRequestCache, takeUser } from './request-cache.ts';
+export {
+  type AccountFacts,
+  gatherFirstTokens,
+  keepUser,
+  noteProof,
+  runWithRequestCache,
+  takeUser,
+} from './request-cache.ts';
 
 export interface AdapterDeps {
   /** Durable writes, each a statement of its own: `createPipeline().writes`, or a `pg.Pool`. */

@@ -6,7 +6,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { hashId, mayName, mayNameGrant } from './ids.ts';
 import { type ModelAdapter, unsupported } from './model-adapter.ts';
 import { toTtl, withScripts } from './redis-scripts.ts';
-import { currentCache, settle } from './request-cache.ts';
+import { currentCache, noteProof, settle } from './request-cache.ts';
 
 /** What differs between the short-lived models. */
 interface Traits {
@@ -147,7 +147,9 @@ export function createRedisAdapter(
 /** Notes what the request will ask for next, so that it is read in one statement. */
 function linkFacts(model: string, payload: AdapterPayload): void {
   const cache = currentCache();
-  const { grantId, sessionUid, expiresWithSession } = payload;
+  const { grantId, sessionUid, expiresWithSession, result } = payload;
+  const login = model === 'Interaction' ? result?.login : undefined;
+  if (login?.accountId) noteProof(login.accountId, login.passwordSetAt);
   if (!cache || grantId === undefined) return;
   const link = {
     grantId,

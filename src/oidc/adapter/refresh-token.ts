@@ -7,6 +7,7 @@ import { currentRequest } from '../../kernel/current-request.ts';
 import { isUuid } from '../../kernel/ids.ts';
 import { RefreshRaceLost } from '../internals.ts';
 import type { Facts } from './facts.ts';
+import { writeFirstTokens } from './first-tokens.ts';
 import { hashId, mayName, mayNameGrant } from './ids.ts';
 import { expiryOf, type ModelAdapter, unsupported } from './model-adapter.ts';
 import type { Database } from './pipeline.ts';
@@ -185,6 +186,7 @@ export function createRefreshTokenAdapter(deps: {
           : rotate(payload, values, consuming);
       }
       await settle(cache, 'refresh-consume');
+      if (await writeFirstTokens(pool, cache, values)) return;
       await pool.query({ ...UPSERT, values });
     },
     async consume(id) {

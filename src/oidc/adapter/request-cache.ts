@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { SessionBase } from '../../features/session/index.ts';
+import type { NewSession, SessionBase } from '../../features/session/index.ts';
 import type { User } from '../../features/user/index.ts';
 
 /** A user with every tenant it belongs to: what `findAccount` of the engine needs. */
@@ -21,13 +21,17 @@ export interface SessionRow {
 }
 
 /** Work put off to be fused with what follows; done at the latest when the request ends. */
-export type Deferred = 'refresh-consume' | 'session-end';
+export type Deferred = 'refresh-consume' | 'session-end' | 'first-tokens';
 
 /** What one request has read and still has to write. Never outlives it. */
 export interface RequestCache {
   readonly grants: Map<string, Parked>;
   readonly sessions: Map<string, SessionRow | null>;
-  readonly users: Map<string, { account: string; tenantIds: string[] }>;
+  readonly users: Map<string, { account: string; tenantIds: string[] } | AccountFacts>;
+  /** User id → when the password was set that the sign-in of this request has proved. */
+  readonly proofs: Map<string, string>;
+  /** What the first tokens of a person are made of, until they are written together. */
+  first?: FirstTokens | undefined;
   /** Grant id → session uid and the reverse, from artefacts read so far: what to read together. */
   readonly links: Map<string, GrantLink>;
   /** Session uid → the session as it was read: what a later save is compared with. */
@@ -67,6 +71,13 @@ export interface GrantLink {
   mayBeStale: boolean;
 }
 
+/** The grant and the session of first tokens, as they are to be written. */
+export interface FirstTokens {
+  user: { id: string; tenantId: string };
+  grant?: unknown[];
+  session?: NewSession;
+}
+
 const storage = new AsyncLocalStorage<RequestCache>();
 
 /** The cache of the request being served; undefined outside one, and after it ended. */
@@ -90,6 +101,7 @@ export async function runWithRequestCache<T>(work: () => Promise<T>): Promise<T>
     grants: new Map(),
     sessions: new Map(),
     users: new Map(),
+    proofs: new Map(),
     links: new Map(),
     bases: new Map(),
     owners: new Map(),
@@ -140,8 +152,35 @@ export async function settle(cache: RequestCache | undefined, name: Deferred): P
  */
 export function takeUser(userId: string): AccountFacts | undefined {
   const parked = currentCache()?.users.get(userId);
-  if (!parked) return undefined;
+  if (!parked || 'user' in parked) return parked;
   const user = JSON.parse(parked.account);
   const dates = { createdAt: new Date(user.createdAt), updatedAt: new Date(user.updatedAt) };
   return { user: { ...user, ...dates }, tenantIds: parked.tenantIds };
+}
+
+/** Lets what this request has read of a user be had again. */
+export function keepUser(found: AccountFacts): void {
+  currentCache()?.users.set(found.user.id, found);
+}
+
+/**
+ * Notes which password a sign-in was proved by: the session of it begins only while
+ * that is still the one.
+ */
+export function noteProof(userId: string, passwordSetAt: unknown): void {
+  if (typeof passwordSetAt === 'string') currentCache()?.proofs.set(userId, passwordSetAt);
+}
+
+/**
+ * Has the grant and session that this request saves next written together with its
+ * refresh token, in one statement: all of them or none.
+ * @throws TypeError when the request ends without the refresh token
+ */
+export function gatherFirstTokens(user: FirstTokens['user']): void {
+  const cache = currentCache();
+  if (!cache) throw new TypeError('first tokens are made within a request');
+  cache.first = { user: { id: user.id, tenantId: user.tenantId } };
+  cache.deferred.set('first-tokens', async () => {
+    throw new TypeError('the engine has issued no refresh token to begin with');
+  });
 }

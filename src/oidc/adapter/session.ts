@@ -9,6 +9,7 @@ import type { Sealer } from '../../infra/sealing.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { isUuid } from '../../kernel/ids.ts';
 import { type Facts, toSessionRow } from './facts.ts';
+import { gathering } from './first-tokens.ts';
 import { hashId, mayName } from './ids.ts';
 import { expiryOf, type ModelAdapter, unsupported } from './model-adapter.ts';
 import { currentCache, type SessionRow, settle } from './request-cache.ts';
@@ -113,7 +114,7 @@ export function createSessionAdapter(deps: {
         cache.ending = undefined;
       }
       await settle(cache, 'session-end');
-      const result = await sessions.save({
+      const save = {
         uid,
         id,
         renamedFrom,
@@ -123,7 +124,14 @@ export function createSessionAdapter(deps: {
         authorizations,
         base: cache?.bases.get(uid),
         expiresAt: sessionExpiry(payload, expiresIn, clock),
-      });
+        passwordSetAt: cache?.proofs.get(String(kept.accountId)),
+      };
+      const first = gathering();
+      if (first) {
+        first.session = sessions.prepare(save, first.user);
+        return;
+      }
+      const result = await sessions.save(save);
       facts.forget([{ kind: 'sid', id: uid }]);
       if (result === 'ended') throw new errors.SessionNotFound('the session has ended');
       cache?.owners.set(hashId(id).toString('hex'), uid);

@@ -3,7 +3,7 @@ import type { TokenSet, Tokens } from '../../features/auth/index.ts';
 import { API_CLIENT_ID, API_SCOPE } from '../../features/client/index.ts';
 import type { SignedIn } from '../../features/sign-in/index.ts';
 import { AppError } from '../../kernel/errors.ts';
-import { runWithRequestCache } from '../adapter/index.ts';
+import { gatherFirstTokens, noteProof, runWithRequestCache } from '../adapter/index.ts';
 import type { TenantAccount } from '../claims.ts';
 import { toProtocolError } from '../dependency-errors.ts';
 import {
@@ -140,14 +140,17 @@ export function createFirstPartyTokens(deps: FirstPartyDeps): Tokens {
   const resource = platformResource(deps.issuer);
   return {
     async begin(signedIn, tenantId) {
-      const account = await deps.findAccount(signedIn.user.id);
-      if (!account) throw new AppError('IDENT_INVALID_CREDENTIALS');
-      const { user, tenantIds } = account;
-      const tid = tenantId !== null && tenantIds.includes(tenantId) ? tenantId : user.tenantId;
-      // Refused here, the account was closed, or left the tenant, a moment ago.
-      return run({}, (ctx) => begin(ctx, signedIn, { tid, resource })).catch(
-        refusedBy('IDENT_INVALID_CREDENTIALS'),
-      );
+      const work = async (ctx: KoaContextWithOIDC): Promise<TokenSet> => {
+        const account = await deps.findAccount(signedIn.user.id);
+        if (!account) throw new AppError('IDENT_INVALID_CREDENTIALS');
+        const { user, tenantIds } = account;
+        const tid = tenantId !== null && tenantIds.includes(tenantId) ? tenantId : user.tenantId;
+        noteProof(user.id, signedIn.passwordSetAt);
+        gatherFirstTokens(user);
+        return begin(ctx, signedIn, { tid, resource });
+      };
+      // Refused here, the account was closed or changed, or left the tenant, a moment ago.
+      return run({}, work).catch(refusedBy('IDENT_INVALID_CREDENTIALS'));
     },
     refresh: (refreshToken) =>
       run({ grant_type: REFRESH, refresh_token: refreshToken }, refresh).catch(

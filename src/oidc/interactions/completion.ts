@@ -48,12 +48,12 @@ export function createCompletion(deps: CompletionDeps, steps: Steps) {
 
   /** Tells the engine, and goes on with it; recovery codes are shown first. */
   async function settle(ctx: Context, step: Step, proved: Proved): Promise<void> {
-    const { user, amr, acr, authTime, recoveryCodes = [] } = proved;
+    const { user, amr, acr, authTime, passwordSetAt, recoveryCodes = [] } = proved;
     const { uid } = step.interaction;
     deps.deviceCookies.write(ctx, proved);
     await settleSession(ctx, step, user.id);
     const returnTo = await steps.settle(ctx, {
-      login: { accountId: user.id, amr, acr, ts: authTime, remember: true },
+      login: { accountId: user.id, amr, acr, ts: authTime, remember: true, passwordSetAt },
       // Whoever signs in has chosen the account.
       select_account: {},
     });
