@@ -8,8 +8,8 @@ export function createJobs(deps: Deps): Job[] {
     {
       name: 'outbox',
       interval: 1_000,
-      // Under load the events of a tenth of a second leave together.
-      rest: 100,
+      // Under load the events of a quarter of a second leave together.
+      rest: 250,
       wokenBy: OUTBOX_CHANNEL,
       run: () => deps.outbox.run(),
     },

@@ -83,6 +83,7 @@ test('what a sign-in and a stolen refresh token emit are envelopes as documented
   const got: PublishedEvent[] = [];
   const relay = createOutboxRelay({
     knex: deps.postgres.knex,
+    pool: deps.postgres.pool,
     clock: deps.clock,
     sinks: [{ name: 'reader', publish: async (events) => void got.push(...events) }],
   });

@@ -21,6 +21,7 @@ export function createEventQueue(options: {
   const queue = options.queues.create<EventJob>('events', RETRIES);
   const sink: EventSink = {
     name: 'consumers',
+    wants: () => options.consumers().map(({ pattern }) => pattern),
     async publish(events) {
       const jobs = events.flatMap((event) =>
         options

@@ -62,25 +62,40 @@ export interface EventConsumer {
   /** Unique; part of the id of its jobs, so that a new name is told again of what is waiting. */
   name: string;
   type: string;
-  /** Whether anything follows from this one. */
+  /** What an event must contain for anything to follow from it. */
+  pattern: EventPattern;
+  /** Whether anything follows from one that does. */
   concerns(event: PublishedEvent): boolean;
   handle(event: PublishedEvent): Promise<void>;
+}
+
+/** Events of one type; with `data`, those whose data has these members. */
+export interface EventPattern {
+  type: string;
+  data?: Record<string, string | number | boolean>;
 }
 
 /**
  * Declares what follows from events of one type; `data` has passed the declared schema.
  * @param concerns tells from the event alone that nothing follows from it, so that frequent
- *   events cost no jobs
+ *   events cost no jobs; where it is members that the data must have, not even a delivery
  */
 export const consumer = <S extends z.ZodObject>(
   name: string,
   event: EventType<S>,
   handle: (data: z.output<S>, event: PublishedEvent) => Promise<void>,
-  concerns: (data: z.output<S>) => boolean = () => true,
+  concerns: ((data: z.output<S>) => boolean) | NonNullable<EventPattern['data']> = {},
 ): EventConsumer => ({
   name,
   type: event.type,
-  concerns: ({ data }) => concerns(data as z.output<S>),
+  pattern: {
+    type: event.type,
+    ...(typeof concerns === 'function' ? {} : { data: concerns }),
+  },
+  concerns({ data }) {
+    if (typeof concerns === 'function') return concerns(data as z.output<S>);
+    return Object.entries(concerns).every(([member, value]) => data[member] === value);
+  },
   handle: (published) => handle(event.data.parse(published.data) as z.output<S>, published),
 });
 
@@ -88,6 +103,8 @@ export const consumer = <S extends z.ZodObject>(
 export interface EventSink {
   /** Unique; the sink's progress is kept under it. */
   name: string;
+  /** Which events it wants, each by one of these at least; all of them where it does not say. */
+  wants?(): readonly EventPattern[];
   /** Resolves when all of them are safe there. @throws when some may not be: all come again */
   publish(events: readonly PublishedEvent[]): Promise<void>;
   close?(): Promise<void>;

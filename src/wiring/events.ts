@@ -35,6 +35,7 @@ export async function createEventParts(
   const brokers = await createBrokers(config);
   const outbox = createOutboxRelay({
     knex: postgres.knex,
+    pool: postgres.pool,
     clock,
     sinks: [eventQueue.sink, ...brokers],
     onPublished: (sink, count) => metrics.outboxPublishedTotal.inc({ sink }, count),

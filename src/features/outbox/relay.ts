@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import type pg from 'pg';
 import type { EventSink } from '../../kernel/events.ts';
 import { newId } from '../../kernel/ids.ts';
 import { createDelivery, type DeliveryOptions } from './delivery.ts';
@@ -9,6 +10,9 @@ export const OUTBOX_CHANNEL = 'outbox';
 
 /** Events taken in one transaction. */
 const BATCH = 500;
+
+/** Milliseconds between two looks for what waits for sinks, unless something new does. */
+const LOOK_EVERY = 900;
 
 /** Milliseconds that a published event stays in the outbox, for replay. */
 const RETENTION = 7 * 24 * 3_600_000;
@@ -46,30 +50,36 @@ export interface OutboxRelay {
  * workers at once.
  */
 export function createOutboxRelay(
-  options: Omit<DeliveryOptions, 'sink' | 'owner'> & { knex: Knex; sinks: readonly EventSink[] },
+  options: Omit<DeliveryOptions, 'sink' | 'owner'> & {
+    knex: Knex;
+    pool: pg.Pool;
+    sinks: readonly EventSink[];
+  },
 ): OutboxRelay {
-  const { knex, clock, sinks } = options;
+  const { knex, pool, clock, sinks } = options;
   const names = sinks.map(({ name }) => name);
   const owner = newId();
   const deliveries = sinks.map((sink) => createDelivery({ ...options, sink, owner }));
   let registered: Promise<void> | undefined;
+  let lookedAt = Number.NEGATIVE_INFINITY;
   const now = () => new Date(clock.now());
 
   function register(): Promise<void> {
-    registered ??= registerSinks(knex, names, now()).catch((error: unknown) => {
+    registered ??= registerSinks(knex, sinks, now()).catch((error: unknown) => {
       registered = undefined;
       throw error;
     });
     return registered;
   }
 
-  async function takeAll(): Promise<number> {
+  async function takeAll(): Promise<{ total: number; isWanted: boolean }> {
     await register();
-    let total = 0;
+    const all = { total: 0, isWanted: false };
     for (;;) {
-      const taken = await distribute(knex, now(), BATCH);
-      total += taken;
-      if (taken < BATCH) return total;
+      const { taken, isWanted } = await distribute(pool, now(), BATCH);
+      all.total += taken;
+      all.isWanted ||= isWanted;
+      if (taken < BATCH) return all;
     }
   }
 
@@ -85,16 +95,19 @@ export function createOutboxRelay(
 
   return {
     async run() {
-      await takeAll();
+      const { isWanted } = await takeAll();
+      // What failed, or another relay has left, is looked for now and then.
+      if (!isWanted && performance.now() - lookedAt < LOOK_EVERY) return;
+      lookedAt = performance.now();
       void (await deliver()).done;
     },
     async drain() {
-      const taken = await takeAll();
+      const { total } = await takeAll();
       await (await deliver()).done;
-      return taken;
+      return total;
     },
     async purge() {
-      await registerSinks(knex, names, now());
+      await registerSinks(knex, sinks, now());
       const before = {
         published: new Date(clock.now() - RETENTION),
         ultimate: new Date(clock.now() - LONGEST_WAIT),

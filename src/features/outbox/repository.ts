@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
-import type { PublishedEvent } from '../../kernel/events.ts';
+import type pg from 'pg';
+import type { EventSink, PublishedEvent } from '../../kernel/events.ts';
 
 interface EventRow {
   id: string;
@@ -35,46 +36,61 @@ const toEvent = (row: EventRow): PublishedEvent => ({
 /** Any number, the same for every process: names the lock under which events are given their order. */
 const ORDER_LOCK = 4_283_651;
 
+/** One statement, so that a relay that dies or freezes never holds the lock. */
+const DISTRIBUTE = {
+  name: 'outbox-distribute',
+  text: `WITH turn AS MATERIALIZED (
+      SELECT pg_advisory_xact_lock($1)
+    ), batch AS MATERIALIZED (
+      SELECT e.* FROM outbox_events e
+       WHERE e.published_at IS NULL AND (SELECT count(*) FROM turn) = 1
+       ORDER BY e.seq LIMIT $2 FOR UPDATE OF e SKIP LOCKED
+    ), logged AS (
+      INSERT INTO audit_log (id, seq, type, subject, tenant_id, actor_id, request_id, data, occurred_at)
+      SELECT id, seq, type, subject, tenant_id, actor_id, request_id, data, occurred_at
+        FROM batch ORDER BY seq
+      ON CONFLICT (id) DO NOTHING
+    ), marked AS (
+      UPDATE outbox_events e SET published_at = $3 FROM batch WHERE e.id = batch.id RETURNING 1
+    )
+    SELECT (SELECT count(*)::int FROM marked) AS taken,
+           EXISTS (SELECT 1 FROM batch b JOIN outbox_sinks s ON outbox_wants(s.wants, b.type, b.data))
+             AS "isWanted"`,
+};
+
 /**
  * Writes a batch of new events to the audit log and hands them to the sinks (a
  * trigger does), oldest first. One after the other among all relays, or a later
- * event might reach a sink before an earlier one of its subject; one statement,
- * so that a relay that dies or freezes never holds the lock. What another relay
+ * event might reach a sink before an earlier one of its subject. What another relay
  * took while this one waited is left out, as it is marked by then.
- * @returns how many were taken
+ * @returns how many were taken, and whether any sink wants one of them
  */
-export async function distribute(knex: Knex, now: Date, batchSize: number): Promise<number> {
-  const { rows } = await knex.raw(
-    `WITH turn AS MATERIALIZED (
-       SELECT pg_advisory_xact_lock(?)
-     ), batch AS MATERIALIZED (
-       SELECT e.* FROM outbox_events e
-        WHERE e.published_at IS NULL AND (SELECT count(*) FROM turn) = 1
-        ORDER BY e.seq LIMIT ? FOR UPDATE OF e SKIP LOCKED
-     ), logged AS (
-       INSERT INTO audit_log (id, seq, type, subject, tenant_id, actor_id, request_id, data, occurred_at)
-       SELECT id, seq, type, subject, tenant_id, actor_id, request_id, data, occurred_at
-         FROM batch ORDER BY seq
-       ON CONFLICT (id) DO NOTHING
-     ), marked AS (
-       UPDATE outbox_events e SET published_at = ? FROM batch WHERE e.id = batch.id RETURNING 1
-     )
-     SELECT count(*)::int AS taken FROM marked`,
-    [ORDER_LOCK, batchSize, now],
-  );
-  return rows[0].taken;
+export async function distribute(pool: pg.Pool, now: Date, batchSize: number) {
+  const values = [ORDER_LOCK, batchSize, now];
+  const { rows } = await pool.query<{ taken: number; isWanted: boolean }>({
+    ...DISTRIBUTE,
+    values,
+  });
+  return rows[0] ?? { taken: 0, isWanted: false };
 }
-
-/** Makes sinks known, or says that they are still in use: all relays collect events for them. */
+/**
+ * Makes sinks known, or says that they are still in use: all relays collect events for
+ * them. What a sink wants in one release or another, it gets while both run.
+ */
 export async function registerSinks(
   knex: Knex,
-  names: readonly string[],
+  sinks: readonly Pick<EventSink, 'name' | 'wants'>[],
   now: Date,
 ): Promise<void> {
+  const given = sinks.map(({ name, wants }) => ({ name, wants: wants?.() }));
   await knex.raw(
-    `INSERT INTO outbox_sinks (name, seen_at) SELECT name, ? FROM unnest(?::text[]) AS given(name)
-     ON CONFLICT (name) DO UPDATE SET seen_at = greatest(outbox_sinks.seen_at, excluded.seen_at)`,
-    [now, [...names]],
+    `INSERT INTO outbox_sinks AS s (name, wants, seen_at)
+     SELECT name, wants, ? FROM json_to_recordset(?) AS given(name text, wants jsonb)
+     ON CONFLICT (name) DO UPDATE SET seen_at = greatest(s.seen_at, excluded.seen_at),
+       wants = CASE WHEN s.wants IS NULL OR excluded.wants IS NULL THEN excluded.wants
+         ELSE (SELECT jsonb_agg(DISTINCT pattern)
+                 FROM jsonb_array_elements(s.wants || excluded.wants) AS pattern) END`,
+    [now, JSON.stringify(given)],
   );
 }
 

@@ -88,7 +88,7 @@ export function signInConsumers(deps: SignInConsumerDeps): EventConsumer[] {
       async ({ userId, browserId }, event) => {
         if (browserId !== undefined) await tellOfBrowser(userId, browserId, event.id);
       },
-      ({ browserId }) => browserId !== undefined,
+      { isNewBrowser: true },
     ),
     consumer('account-locked', signInEvents.locked, async ({ userId, until }, event) => {
       const user = userId === null ? undefined : await findReader(userId);

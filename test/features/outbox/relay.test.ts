@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import pg from 'pg';
+import type { EventSink } from '../../../src/kernel/events.ts';
 import { newId } from '../../../src/kernel/ids.ts';
 import { becomesTrue } from '../../flows/support.ts';
 import { counted, createMemorySink, openOutbox, range, TENANT } from './support.ts';
@@ -219,4 +220,24 @@ test('a relay that is closed ends the batch under way and leaves the rest to oth
   assert.deepEqual(sink.numbers(subject), [1, 2]);
   await two.drain();
   assert.deepEqual(sink.numbers(subject), [1, 2, 3]);
+});
+
+test('a sink that names what it wants is given nothing else, and nothing else waits for it', async () => {
+  const [picky, greedy] = [createMemorySink('picky'), createMemorySink('greedy')];
+  const wanting = (n: number): EventSink => ({
+    ...picky.sink,
+    wants: () => [{ type: counted.type, data: { n } }, { type: 'identity.test.other.v1' }],
+  });
+  const one = relay([wanting(2), greedy.sink]);
+  const subject = newId();
+  await write(subject, 1, 3);
+  await one.drain();
+  assert.deepEqual(picky.numbers(subject), [2]);
+  assert.deepEqual(greedy.numbers(subject), [1, 2, 3]);
+  assert.equal((await knex('audit_log').where({ subject })).length, 3, 'it is logged all the same');
+
+  const next = relay([wanting(3)]);
+  await write(subject, 2, 4);
+  await settleAll([next, one], ['picky', 'greedy']);
+  assert.deepEqual(picky.numbers(subject), [2, 2, 3], 'what either release wants, while both run');
 });

@@ -27,7 +27,7 @@ export async function openOutbox() {
     after(() => postgres.close());
     return postgres;
   };
-  const { knex } = open();
+  const { knex, pool } = open();
   const clock: FakeClock = createFakeClock();
   const emit = createEmit(clock);
   /** Writes events of one subject, numbered, each with its own transaction. */
@@ -46,7 +46,7 @@ export async function openOutbox() {
   const relay = (
     sinks: readonly EventSink[],
     options: { clock?: Clock; onFailure?: (sink: string, error: unknown) => void } = {},
-  ) => createOutboxRelay({ knex, clock, sinks, ...options });
+  ) => createOutboxRelay({ knex, pool, clock, sinks, ...options });
   return { url, knex, clock, emit, write, relay };
 }
 
