@@ -66,7 +66,9 @@ async function createMeans(
   const secrets = { knex: infra.postgres.knex, sealer: infra.sealer, clock: infra.clock };
   const lookups = createLookups(await loadServerSecrets(secrets, 'lookups'));
   const deviceKeys = await loadServerSecrets(secrets, 'devices');
-  return { ...createMessaging(config, infra, features), lookups, deviceKeys, engine };
+  const challengeKeys = await loadServerSecrets(secrets, 'mfa-challenges');
+  const messaging = createMessaging(config, infra, features);
+  return { ...messaging, lookups, deviceKeys, challengeKeys, engine };
 }
 
 /**

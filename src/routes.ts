@@ -1,5 +1,5 @@
 import { activityRoutes } from './features/activity/index.ts';
-import { authRoutes, codeRoutes } from './features/auth/index.ts';
+import { authRoutes, codeRoutes, mfaRoutes } from './features/auth/index.ts';
 import {
   type AuthenticatorRouteDeps,
   authenticatorRoutes,
@@ -15,6 +15,7 @@ import type { Route } from './kernel/http/index.ts';
 /** What the routes of the API are made of. */
 export interface RouteDeps extends Omit<AuthenticatorRouteDeps, 'tenants'> {
   auth: Parameters<typeof authRoutes>[0];
+  mfa: Parameters<typeof mfaRoutes>[0]['mfa'];
   me: UserRouteDeps;
   signIn: Parameters<typeof signInRoutes>[0] & Parameters<typeof codeRoutes>[0]['signIn'];
   signUp: Parameters<typeof signUpRoutes>[0]['signUp'];
@@ -32,6 +33,7 @@ export const apiRoutes = (deps: RouteDeps): Route[] => [
   ...signUpRoutes(deps),
   ...authRoutes(deps.auth),
   ...codeRoutes(deps),
+  ...mfaRoutes(deps),
   ...verificationRoutes(deps),
   ...signInRoutes(deps.signIn),
   ...passwordRoutes(deps),

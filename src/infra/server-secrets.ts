@@ -12,7 +12,8 @@ export type SecretPurpose =
   | 'dpop'
   | 'request-objects'
   | 'lookups'
-  | 'devices';
+  | 'devices'
+  | 'mfa-challenges';
 
 /** Purposes whose secrets rotate. */
 const ROTATING: readonly SecretPurpose[] = ['cookies', 'csrf'];

@@ -14,6 +14,7 @@ export const mailTemplates = [
   'forgot-password',
   'password-changed',
   'email-auth',
+  'mfa-code',
   'add-email',
   'identifier-changed',
   'new-sign-in',
@@ -26,7 +27,7 @@ export const mailTemplates = [
 export type MailTemplate = (typeof mailTemplates)[number];
 
 /** Short messages that there are templates for: `views/sms/<name>.eta`. */
-export const smsTemplates = ['phone-auth', 'verify-phone', 'add-phone'] as const;
+export const smsTemplates = ['phone-auth', 'mfa-sms', 'verify-phone', 'add-phone'] as const;
 export type SmsTemplate = (typeof smsTemplates)[number];
 
 export interface RenderedMail {

@@ -21,6 +21,7 @@ export const sampleValues: Record<MailTemplate | SmsTemplate, MessageValues> = {
   'forgot-password': { name, code, link, minutes: 15, linkMinutes: 60 },
   'password-changed': { ...act, link },
   'email-auth': { name, code, minutes: 10 },
+  'mfa-code': { name, code, minutes: 5 },
   'add-email': { name, code, minutes: 15 },
   'identifier-changed': { name, what: 'email', when: act.when, link },
   'new-sign-in': { ...act, link },
@@ -30,6 +31,7 @@ export const sampleValues: Record<MailTemplate | SmsTemplate, MessageValues> = {
   'mfa-changed': { name, what: 'code_used', left: 7, when: act.when, link },
   'ciba-approval': { name, client: 'Acme Portal', message: 'W4SCT', minutes: 5, link },
   'phone-auth': { code, minutes: 5 },
+  'mfa-sms': { code, minutes: 5 },
   'verify-phone': { code, minutes: 10 },
   'add-phone': { code, minutes: 10 },
 };

@@ -7,9 +7,10 @@ import type { EngineHost } from '../oidc/host.ts';
 import { createAuth } from './auth.ts';
 import { createAuthenticatorParts } from './authenticators.ts';
 import type { Features } from './features.ts';
+import { createMfa, createSecondFactorGate } from './mfa.ts';
 import { createPassword } from './password.ts';
 import { createProofs } from './proofs.ts';
-import { createSignIn } from './sign-in.ts';
+import { createAttempts, createBrowsers, createSignIn } from './sign-in.ts';
 import { createSignUp } from './sign-up.ts';
 import { createVerification } from './verification.ts';
 
@@ -19,6 +20,8 @@ export interface AccountMeans {
   lookups: Lookups;
   /** Keys that device cookies are signed with, the newest first. */
   deviceKeys: readonly Buffer[];
+  /** Keys that ids of challenges are signed with, the one that signs first. */
+  challengeKeys: readonly Buffer[];
   engine(): EngineHost;
 }
 
@@ -31,7 +34,12 @@ export function createAccounts(
 ) {
   const proofs = createProofs(infra, means.lookups, features.rateLimits);
   const authenticatorParts = createAuthenticatorParts(config, infra, features, means);
-  const signIn = createSignIn(infra, features, { ...means, ...proofs });
+  const browsers = createBrowsers(infra, means.deviceKeys);
+  const attempts = createAttempts(infra, features);
+  const parts = { ...means, ...proofs, ...authenticatorParts, browsers, attempts };
+  const gate = createSecondFactorGate(config, infra, features, parts);
+  const signIn = createSignIn(infra, features, { ...parts, secondFactor: gate });
+  const mfa = createMfa(infra, features, { ...parts, ...gate });
   const auth = createAuth(config, features, signIn, means.engine);
   const proving = createVerification(config, infra, features, means, { signIn, ...proofs });
   const password = createPassword(config, infra, features, means, { signIn, ...proofs });
@@ -46,6 +54,7 @@ export function createAccounts(
   const signUp = createSignUp(infra, features, lifecycle);
   return {
     signIn,
+    mfa,
     signUp,
     auth,
     password,

@@ -5,6 +5,7 @@ import {
   createDeviceCookieCodec,
   createKnownBrowsers,
   createSignInService,
+  type SecondFactorCheck,
 } from '../features/sign-in/index.ts';
 import { securityEvent } from '../infra/logger.ts';
 import { ipBucket, ipNetwork, rateLimitHeaders } from '../infra/rate-limits.ts';
@@ -16,7 +17,7 @@ import type { Proofs } from './proofs.ts';
 import { createUnlockCodes } from './unlock-codes.ts';
 
 /** Logs and counts what came of each sign-in. */
-const reportSignIn =
+export const reportSignIn =
   ({ log, metrics }: Infrastructure): Parameters<typeof createSignInService>[0]['onResult'] =>
   (result, facts) => {
     metrics.loginTotal.inc({ result });
@@ -26,36 +27,55 @@ const reportSignIn =
     if (result === 'failure') securityEvent(log, 'auth.login_failed', facts);
   };
 
+/** The browsers that accounts know. */
+export function createBrowsers({ postgres, clock }: Infrastructure, deviceKeys: readonly Buffer[]) {
+  const [deviceKey = Buffer.alloc(0)] = deviceKeys;
+  return createKnownBrowsers({
+    knex: postgres.knex,
+    clock,
+    cookies: createDeviceCookieCodec(deviceKeys),
+    digest: (value) => hmacSha256(deviceKey, value),
+    networkOf: ipNetwork,
+  });
+}
+
+/** Budgets of failed tries: of passwords and what stands for them, and of second factors. */
+export const createAttempts = (
+  { clock }: Infrastructure,
+  { rateLimits }: Pick<Features, 'rateLimits'>,
+) => ({
+  login: createAttemptLimits(rateLimits, clock, ipBucket),
+  mfa: createAttemptLimits(rateLimits, clock, ipBucket, 'mfa'),
+});
+
+/** What sign-in stands on beside the stores and features. */
+interface SignInParts extends Pick<AccountMeans, 'messenger'>, Pick<Proofs, 'codes'> {
+  browsers: ReturnType<typeof createBrowsers>;
+  attempts: ReturnType<typeof createAttempts>;
+  secondFactor: SecondFactorCheck;
+}
+
 /** Sign-in, with its budgets of failed tries and the browsers that accounts know. */
 export function createSignIn(
   infra: Infrastructure,
   features: Features,
-  {
-    deviceKeys,
-    messenger,
-    codes,
-  }: Pick<AccountMeans, 'deviceKeys' | 'messenger'> & Pick<Proofs, 'codes'>,
+  { messenger, codes, browsers, attempts, secondFactor }: SignInParts,
 ) {
   const { log, passwords, clock } = infra;
   const { knex } = infra.postgres;
-  const { emit, users, tenants, rateLimits } = features;
-  const [deviceKey = Buffer.alloc(0)] = deviceKeys;
+  const { emit, users, tenants } = features;
   const base = {
-    knex,
-    clock,
-    emit,
-    users,
-    tenants,
-    attempts: createAttemptLimits(rateLimits, clock, ipBucket),
+    ...{ knex, clock, emit, users, tenants, browsers, secondFactor },
+    attempts: {
+      ...attempts.login,
+      async unlock(account: string, devices: readonly string[]) {
+        await Promise.all(
+          [attempts.login, attempts.mfa].map((one) => one.unlock(account, devices)),
+        );
+      },
+    },
     limitHeaders: (state: Parameters<typeof rateLimitHeaders>[0]) =>
       rateLimitHeaders(state, ADDRESS_POLICY),
-    browsers: createKnownBrowsers({
-      knex,
-      clock,
-      cookies: createDeviceCookieCodec(deviceKeys),
-      digest: (value) => hmacSha256(deviceKey, value),
-      networkOf: ipNetwork,
-    }),
     onResult: reportSignIn(infra),
   };
   return {

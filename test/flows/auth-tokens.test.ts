@@ -199,9 +199,9 @@ test('tokens of the API are JWTs in a deployment of opaque tokens too: the API t
 });
 
 test('a sign-in that the person proved and then lost the right to gives no tokens', async () => {
-  const { user } = await deps.users
+  const user = await deps.users
     .create({ tenantId: people.tenantId, username: 'late', status: 'active' }, people.user.password)
-    .then(async ({ id }) => (await deps.users.findAccount(id)) ?? assert.fail());
+    .then(async ({ id }) => (await deps.users.findCandidate(id)) ?? assert.fail());
   const signedIn = await deps.signIn.admit(user, { amr: ['pwd'], clientId: API_CLIENT });
   await deps.postgres.knex('users').where({ id: user.id }).update({ status: 'suspended' });
   await assert.rejects(

@@ -47,11 +47,16 @@ const verify = (deps: CodeRouteDeps): Route =>
     operationId: 'signInByCode',
     body: codeSignIn,
     responses: { 200: tokenResponse },
-    errors: ['IDENT_TOKEN_SPENT', 'IDENT_LOCKED', 'IDENT_INVALID_CREDENTIALS'],
+    errors: [
+      'IDENT_TOKEN_SPENT',
+      'IDENT_LOCKED',
+      'IDENT_INVALID_CREDENTIALS',
+      'IDENT_MFA_REQUIRED',
+    ],
     async handle({ body, request: { clientIp } }) {
       const claim = await claimOf(deps.tenants, body.identifier, body.tenant);
-      const { code } = body;
-      const proof = { ...claim, code, clientId: API_CLIENT_ID, clientIp };
+      const { code, acrValues } = body;
+      const proof = { ...claim, code, acrValues, clientId: API_CLIENT_ID, clientIp };
       return deps.auth.complete(await deps.signIn.withCode(proof), claim);
     },
   });

@@ -4,6 +4,7 @@
  * the engine does.
  */
 export { codeRoutes } from './code-routes.ts';
+export { mfaRoutes } from './mfa-routes.ts';
 export { authRoutes } from './routes.ts';
 export { type TokenResponse, tokenResponse } from './schema.ts';
 export { type AuthService, createAuthService } from './service.ts';

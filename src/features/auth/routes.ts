@@ -13,12 +13,14 @@ const login = (auth: AuthService): Route =>
     limit: 'sensitive',
     summary: 'Sign in with a password',
     description:
-      'Begins a session like one of the hosted pages. Whatever is wrong, the answer is the same.',
+      'Begins a session like one of the hosted pages. Whatever is wrong, the answer is the same. ' +
+      '`IDENT_MFA_REQUIRED`: the password is right and more is needed; `/auth/mfa/*` goes on from ' +
+      '`challengeId` by one of `methods`, or by setting up one of `enroll`.',
     tags: TAG,
     operationId: 'login',
     body: loginRequest,
     responses: { 200: tokenResponse },
-    errors: ['IDENT_INVALID_CREDENTIALS', 'IDENT_LOCKED', 'IDENT_HASH_BUSY'],
+    errors: ['IDENT_INVALID_CREDENTIALS', 'IDENT_LOCKED', 'IDENT_HASH_BUSY', 'IDENT_MFA_REQUIRED'],
     handle: ({ body, request }) => auth.login(body, request.clientIp),
   });
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { acrs } from '../mfa/index.ts';
 import { userStatuses } from '../user/index.ts';
 import { sixDigits } from '../verification/index.ts';
 
@@ -42,6 +43,12 @@ export const loginRequest = z
       .max(LONGEST.tenant)
       .optional()
       .describe('Slug or id of the tenant to sign in to, where the person belongs to several'),
+    acrValues: z
+      .array(z.enum(acrs))
+      .min(1)
+      .max(acrs.length)
+      .optional()
+      .describe('What the sign-in must reach, any of these: as an API asks for it (RFC 9470)'),
   })
   .meta({ id: 'LoginRequest' });
 export type LoginRequest = z.output<typeof loginRequest>;
@@ -51,7 +58,9 @@ const codeClaim = z.object({
   tenant: loginRequest.shape.tenant,
 });
 export const codeRequest = codeClaim.meta({ id: 'CodeRequest' });
-export const codeSignIn = codeClaim.extend({ code: sixDigits }).meta({ id: 'CodeSignIn' });
+export const codeSignIn = codeClaim
+  .extend({ code: sixDigits, acrValues: loginRequest.shape.acrValues })
+  .meta({ id: 'CodeSignIn' });
 
 export const refreshRequest = z
   .object({ refreshToken: z.string().min(1).max(LONGEST.token) })

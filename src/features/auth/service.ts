@@ -77,10 +77,10 @@ export function createAuthService(deps: AuthDeps) {
     /**
      * Signs a person in by password.
      * @throws AppError IDENT_INVALID_CREDENTIALS, IDENT_RATE_LIMITED, IDENT_LOCKED,
-     *   IDENT_HASH_BUSY, IDENT_UNAVAILABLE
+     *   IDENT_HASH_BUSY, IDENT_MFA_REQUIRED, IDENT_UNAVAILABLE
      */
     async login(
-      { identifier, password, tenant }: LoginRequest,
+      { identifier, password, tenant, acrValues }: LoginRequest,
       clientIp: string | null,
     ): Promise<TokenResponse> {
       const tenantId = tenant === undefined ? null : (await deps.tenants.findByName(tenant))?.id;
@@ -89,6 +89,7 @@ export function createAuthService(deps: AuthDeps) {
         password,
         organisation: null,
         tenantId,
+        acrValues,
         clientId: API_CLIENT_ID,
         clientIp,
       });

@@ -10,6 +10,8 @@ export interface MessageTemplates {
   'password-changed': { name: string; when: string; ip: string; agent: string; link: string };
   /** Signing in by a code; mail. */
   'email-auth': { name: string; code: string; minutes: number };
+  /** The second factor of a sign-in; mail. */
+  'mfa-code': { name: string; code: string; minutes: number };
   /** Adding or changing an address; sent to the new one, so `name` says who asks. */
   'add-email': { name: string; code: string; minutes: number };
   /** Told to the addresses that were there before: `what` is `email`, `phone` or `username`. */
@@ -50,6 +52,7 @@ export interface MessageTemplates {
   };
   /** SMS from here on. */
   'phone-auth': { code: string; minutes: number };
+  'mfa-sms': { code: string; minutes: number };
   'verify-phone': { code: string; minutes: number };
   'add-phone': { code: string; minutes: number };
 }
@@ -65,7 +68,7 @@ type CodeAndLink = {
 };
 
 export type TemplateName = keyof MessageTemplates;
-export const SMS_TEMPLATES = ['phone-auth', 'verify-phone', 'add-phone'] as const;
+export const SMS_TEMPLATES = ['phone-auth', 'mfa-sms', 'verify-phone', 'add-phone'] as const;
 export type SmsTemplateName = (typeof SMS_TEMPLATES)[number];
 export type MailTemplateName = Exclude<TemplateName, SmsTemplateName>;
 export type Channel = 'mail' | 'sms';

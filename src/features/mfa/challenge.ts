@@ -1,4 +1,4 @@
-import type { SignedIn } from '../sign-in/index.ts';
+import type { Proof, SignedIn } from '../sign-in/index.ts';
 import type { TotpEnrolment } from './ports.ts';
 import type { AuthenticatorType, SecondFactorMethod } from './schema.ts';
 
@@ -32,7 +32,7 @@ export type SecondFactorAnswer =
 /** An authenticator that is set up within a sign-in. */
 export type EnrolmentAnswer =
   | { type: 'totp'; id: string; code: string }
-  | { type: 'webauthn'; response: unknown };
+  | { type: 'webauthn'; response: unknown; name?: string | undefined };
 
 /**
  * Between password and sign-in. A sign-in that needs more than was proved ends in
@@ -43,7 +43,7 @@ export type EnrolmentAnswer =
 export interface Challenges {
   find(challengeId: string): Promise<Challenge>;
   /** For `navigator.credentials.get`. */
-  assertionOptions(challengeId: string): Promise<object>;
+  assertionOptions(challengeId: string): Promise<{ challenge: string }>;
   /** @throws AppError IDENT_RATE_LIMITED, IDENT_UNAVAILABLE too */
   sendCode(challengeId: string, way: 'email' | 'sms', locale: string | null): Promise<void>;
   /** @param remember whether this browser is to be remembered, where the tenant allows it */
@@ -54,13 +54,24 @@ export interface Challenges {
   ): Promise<SignedIn>;
   enrollTotp(challengeId: string): Promise<TotpEnrolment>;
   /** For `navigator.credentials.create`. */
-  registrationOptions(challengeId: string): Promise<object>;
+  registrationOptions(challengeId: string): Promise<{ challenge: string }>;
   /** Ends the sign-in by setting one up; recovery codes come with it, shown once. */
   enroll(
     challengeId: string,
     answer: EnrolmentAnswer,
     options: { clientIp: string | null },
   ): Promise<{ signedIn: SignedIn; recoveryCodes: string[] }>;
-  /** Signs in without, within the grace period. */
+  /**
+   * Signs in without, within the grace period.
+   * @throws AppError IDENT_INVALID_TRANSITION where that is not so
+   */
   postpone(challengeId: string): Promise<SignedIn>;
+  /**
+   * For somebody who is signed in, to whom a request is not content with that: goes the
+   * way of any sign-in that needs more than was proved, so that only the rest is asked for.
+   * @param session what that sign-in has shown, and when; of the classes in `acrValues` any will do
+   * @throws AppError IDENT_MFA_REQUIRED with the challenge; IDENT_UNAUTHENTICATED where the
+   *   account is closed, IDENT_LOCKED
+   */
+  stepUp(session: Proof & { userId: string; authTime: number }): Promise<SignedIn>;
 }

@@ -3,13 +3,26 @@
  * and what all kinds of authenticators have in common. The kinds themselves are
  * features of their own and come in by ports. Must not render pages or issue tokens.
  */
+export {
+  type Acr,
+  acrOf,
+  acrs,
+  ONE_FACTOR,
+  PHISHING_RESISTANT,
+  satisfies,
+  TWO_FACTORS,
+  tellAcr,
+  weakestOf,
+} from './acr.ts';
 export type {
   Challenge,
   Challenges,
   EnrolmentAnswer,
   SecondFactorAnswer,
 } from './challenge.ts';
+export { createChallengeStore } from './challenge-store.ts';
 export { mfaEvents } from './events.ts';
+export { createGate } from './gate.ts';
 export { lockOwner } from './owner-repository.ts';
 export type {
   AuthenticatorKeeper,
@@ -29,3 +42,4 @@ export {
   secondFactorMethods,
   type UserRef,
 } from './schema.ts';
+export { createMfaService } from './service.ts';

@@ -91,7 +91,7 @@ export interface WebAuthnPort extends AuthenticatorKeeper {
   registrationOptions(
     user: UserRef & { label: string; displayName: string },
     binding: string,
-  ): Promise<object>;
+  ): Promise<{ challenge: string }>;
   /** @throws AppError IDENT_WEBAUTHN_LIMIT, IDENT_VALIDATION, IDENT_TOKEN_SPENT */
   register(
     user: UserRef,
@@ -99,7 +99,7 @@ export interface WebAuthnPort extends AuthenticatorKeeper {
     answer: { name: string; response: unknown },
   ): Promise<Authenticator>;
   /** @param user whose credentials are asked for; null lets the browser offer any passkey */
-  assertionOptions(user: UserRef | null, binding: string): Promise<object>;
+  assertionOptions(user: UserRef | null, binding: string): Promise<{ challenge: string }>;
   /**
    * Checks an assertion, counter and user verification included; undefined when it shows nothing.
    * @param user whose credential it has to be; null takes that of any user

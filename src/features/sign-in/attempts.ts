@@ -56,27 +56,29 @@ interface RateLimits {
 
 const MINUTE = 60_000;
 
+/** What is tried: a password or what stands for it, or a second factor after it. */
+export type AttemptKind = 'login' | 'mfa';
+
 /** Failed tries from one address: six in five minutes, the seventh is refused. */
-const ADDRESS = { bucket: 'login-address', limit: 6, windowMs: 5 * MINUTE };
+const ADDRESS = { limit: 6, windowMs: 5 * MINUTE };
 
 /** Failed tries at one account: ten in fifteen minutes lock it for fifteen. */
-const ACCOUNT = {
-  bucket: 'login-account',
-  limit: 10,
-  windowMs: 15 * MINUTE,
-  blockMs: 15 * MINUTE,
-};
+const ACCOUNT = { limit: 10, windowMs: 15 * MINUTE, blockMs: 15 * MINUTE };
 
-/**
- * Failed tries at one account from a browser that it has signed in from before
- * (OWASP device cookies): a stranger cannot use these up, and whoever steals the
- * cookie gets no more of them than this.
- */
-const DEVICE = { ...ACCOUNT, bucket: 'login-device' };
-
-const deviceBudget = (account: string, device: string): Budget => ({
-  ...DEVICE,
-  key: `${account}\0${device}`,
+/** The budgets of one kind of tries. */
+const budgetsOf = (kind: AttemptKind) => ({
+  address: (key: string): Budget => ({ ...ADDRESS, bucket: `${kind}-address`, key }),
+  account: (key: string): Budget => ({ ...ACCOUNT, bucket: `${kind}-account`, key }),
+  /**
+   * Failed tries at one account from a browser that it has signed in from before
+   * (OWASP device cookies): a stranger cannot use these up, and whoever steals the
+   * cookie gets no more of them than this.
+   */
+  device: (account: string, device: string): Budget => ({
+    ...ACCOUNT,
+    bucket: `${kind}-device`,
+    key: `${account}\0${device}`,
+  }),
 });
 
 /** Tells of an attempt that was refused, in the order of the budgets: the address first. */
@@ -93,18 +95,22 @@ function refusal([address, account]: BudgetState[]): TakenAttempt {
 }
 
 /**
- * The budgets of the contract, kept by address, by account, and by account and browser.
+ * The budgets of the contract, kept by address, by account, and by account and browser,
+ * for each kind of tries.
  * @param addressKey maps an address to whoever has it whole: IPv6 by its /64
  */
 export function createAttemptLimits(
   rateLimits: RateLimits,
   clock: { now(): number },
   addressKey: (ip: string | null) => string,
+  kind: AttemptKind = 'login',
 ): AttemptLimits {
+  const budget = budgetsOf(kind);
+
   async function takeFrom(budgets: [Budget, Budget]): Promise<TakenAttempt> {
     const { allowed, states } = await rateLimits.hitAll(budgets);
     if (!allowed) return refusal(states);
-    const locks = budgets[1].bucket === ACCOUNT.bucket && states[1]?.remaining === 0;
+    const locks = budgets[1].bucket === `${kind}-account` && states[1]?.remaining === 0;
     return {
       refusedBy: null,
       retryAfter: 0,
@@ -114,27 +120,24 @@ export function createAttemptLimits(
     };
   }
 
-  const isOpen = async (budget: Budget): Promise<boolean> =>
-    (await rateLimits.peek(budget)).allowed;
+  const isOpen = async (one: Budget): Promise<boolean> => (await rateLimits.peek(one)).allowed;
 
   return {
     async take({ clientIp, account, device }) {
-      const ofAddress = { ...ADDRESS, key: addressKey(clientIp) };
-      const ofAccount = { ...ACCOUNT, key: account };
+      const ofAddress = budget.address(addressKey(clientIp));
+      const ofAccount = budget.account(account);
       if (device === null) return takeFrom([ofAddress, ofAccount]);
-      const taken = await takeFrom([ofAddress, deviceBudget(account, device)]);
+      const taken = await takeFrom([ofAddress, budget.device(account, device)]);
       // A browser that has used up what is its own is like any other.
       return taken.refusedBy === 'account' ? takeFrom([ofAddress, ofAccount]) : taken;
     },
     async isLocked(account, device) {
-      if (device !== null && (await isOpen(deviceBudget(account, device)))) return false;
-      return !(await isOpen({ ...ACCOUNT, key: account }));
+      if (device !== null && (await isOpen(budget.device(account, device)))) return false;
+      return !(await isOpen(budget.account(account)));
     },
     async unlock(account, devices) {
-      const budgets = devices.map((device) => deviceBudget(account, device));
-      await Promise.all(
-        [{ ...ACCOUNT, key: account }, ...budgets].map((budget) => rateLimits.reset(budget)),
-      );
+      const own = devices.map((device) => budget.device(account, device));
+      await Promise.all([budget.account(account), ...own].map((one) => rateLimits.reset(one)));
     },
   };
 }

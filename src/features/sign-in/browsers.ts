@@ -8,6 +8,8 @@ import {
   findBrowser,
   hasBrowsersBeside,
   insertBrowser,
+  isRemembered,
+  rememberBrowser,
   touchBrowser,
   trimBrowsers,
 } from './repository.ts';
@@ -38,6 +40,15 @@ export interface KnownBrowsers {
     user: UserRef,
     cookie: string | null | undefined,
   ): Promise<SeenBrowser>;
+  /** Whether the browser has proved a second factor of the user that still counts. */
+  isRemembered(user: UserRef, cookie: string | null | undefined): Promise<boolean>;
+  /** Lets a second factor count for later sign-ins from the browser that has this cookie. */
+  remember(
+    trx: Knex.Transaction,
+    user: UserRef,
+    cookie: string | undefined,
+    until: Date,
+  ): Promise<void>;
 }
 
 /** Browsers of one user that are remembered at most; the one used longest ago goes. */
@@ -117,6 +128,17 @@ export function createKnownBrowsers(deps: BrowserDeps): KnownBrowsers {
       const hash = cookieHash(nonce);
       const found = await findBrowser(knex, user, hash, new Date(clock.now()));
       return found ? hash.toString('base64url') : null;
+    },
+
+    async isRemembered(user, cookie) {
+      const nonce = cookies.find(cookie, user.id);
+      if (nonce === undefined) return false;
+      return isRemembered(knex, user, cookieHash(nonce), new Date(clock.now()));
+    },
+
+    async remember(trx, user, cookie, until) {
+      const nonce = cookies.find(cookie, user.id);
+      if (nonce !== undefined) await rememberBrowser(trx, user, cookieHash(nonce), until);
     },
 
     async note(trx, user, cookie) {

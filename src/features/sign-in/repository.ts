@@ -39,6 +39,33 @@ export async function touchBrowser(
   await trx('known_browsers').where({ id }).update({ last_seen_at: now, expires_at: expiresAt });
 }
 
+/** Whether a browser of a user has proved a second factor that still counts. */
+export async function isRemembered(
+  knex: Knex,
+  user: { id: string; tenantId: string },
+  hash: Buffer,
+  now: Date,
+): Promise<boolean> {
+  const row = await knex('known_browsers')
+    .where({ user_id: user.id, tenant_id: user.tenantId, browser_hash: hash })
+    .where('expires_at', '>', now)
+    .where('second_factor_until', '>', now)
+    .first('id');
+  return row !== undefined;
+}
+
+/** Remembers that a browser of a user has proved a second factor. */
+export async function rememberBrowser(
+  trx: Knex.Transaction,
+  user: { id: string; tenantId: string },
+  hash: Buffer,
+  until: Date,
+): Promise<void> {
+  await trx('known_browsers')
+    .where({ user_id: user.id, tenant_id: user.tenantId, browser_hash: hash })
+    .update({ second_factor_until: until });
+}
+
 /** @returns false when another sign-in from the same browser was quicker */
 export async function insertBrowser(trx: Knex.Transaction, browser: NewBrowser): Promise<boolean> {
   const rows = await trx('known_browsers')

@@ -1,8 +1,7 @@
-import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
 import type { TenantService } from '../tenant/index.ts';
 import { parseIdentifier, type UserService } from '../user/index.ts';
-import { createAdmission, type SignedIn } from './admission.ts';
+import { type AdmissionDeps, createAdmission, proofBy, type SignedIn } from './admission.ts';
 import type { Attempt, TakenAttempt } from './attempts.ts';
 import type { KnownBrowsers } from './browsers.ts';
 import { type Candidate, type Claim, createFindCandidate } from './candidates.ts';
@@ -17,8 +16,7 @@ interface PasswordVerifier {
   hash(password: string): Promise<string>;
 }
 
-export interface SignInDeps extends TryDeps {
-  clock: Clock;
+export interface SignInDeps extends TryDeps, AdmissionDeps {
   passwords: PasswordVerifier;
   browsers: KnownBrowsers;
   unlockCodes: UnlockingDeps['unlockCodes'];
@@ -36,6 +34,8 @@ export interface PasswordSignIn extends Claim {
   clientIp: string | null;
   /** The device cookie as it came, null without one; undefined from callers without cookies. */
   device?: string | null | undefined;
+  /** Authentication context classes that the request needs, any of them. */
+  acrValues?: readonly string[] | undefined;
 }
 
 /** Longest password that is looked at, in characters; one more is simply wrong. */
@@ -46,7 +46,7 @@ export type SignInService = ReturnType<typeof createSignInService>;
 /** Sign-in with a password; whatever is wrong, the answer and its time are the same. */
 export function createSignInService(deps: SignInDeps) {
   const findCandidate = createFindCandidate(deps);
-  const admit = createAdmission(deps);
+  const { admit } = createAdmission(deps);
   const tries = createTries(deps);
 
   async function refuse(
@@ -120,7 +120,7 @@ export function createSignInService(deps: SignInDeps) {
     /**
      * Checks an identifier and password.
      * @throws AppError IDENT_INVALID_CREDENTIALS, IDENT_RATE_LIMITED,
-     *   IDENT_LOCKED, IDENT_HASH_BUSY
+     *   IDENT_LOCKED, IDENT_HASH_BUSY, IDENT_MFA_REQUIRED
      */
     async withPassword(request: PasswordSignIn): Promise<SignedIn> {
       const identifier = parseIdentifier(request.identifier);
@@ -139,13 +139,10 @@ export function createSignInService(deps: SignInDeps) {
         return refuse(request, candidate, reason ?? 'unknown_user', taken.lockedUntil);
       }
       rehash(candidate, request.password);
-      const { passwordHash: _, isHome: __, passwordSetAt, ...user } = candidate;
       const [signedIn] = await Promise.all([
-        admit(user, {
-          amr: ['pwd'],
-          clientId: request.clientId,
-          device: request.device,
-          passwordSetAt: passwordSetAt?.toISOString(),
+        admit(candidate, {
+          ...proofBy(['pwd'], request),
+          passwordSetAt: candidate.passwordSetAt?.toISOString(),
         }),
         taken.giveBack(),
       ]);

@@ -4,7 +4,7 @@ import { newId } from '../../kernel/ids.ts';
 import { assertReady, type Messenger } from '../messaging/index.ts';
 import type { TenantService } from '../tenant/index.ts';
 import { describeUser, type Identifier, parseIdentifier } from '../user/index.ts';
-import { type AdmissionDeps, createAdmission, type SignedIn } from './admission.ts';
+import { type AdmissionDeps, createAdmission, proofBy, type SignedIn } from './admission.ts';
 import type { KnownBrowsers } from './browsers.ts';
 import {
   type Candidate,
@@ -40,6 +40,8 @@ export interface CodeProof extends CodeClaim {
   code: string;
   clientId: string | null;
   clientIp: string | null;
+  /** Authentication context classes that the request needs, any of them. */
+  acrValues?: readonly string[] | undefined;
 }
 
 const BY_MAIL = { channel: 'mail', namespace: 'email-auth', amr: ['otp'] } as const;
@@ -73,7 +75,7 @@ const isProved = (user: Candidate, scheme: Identifier['scheme']): boolean =>
  */
 export function createCodeSignIn(deps: CodeSignInDeps) {
   const findCandidate = createFindCandidate(deps);
-  const admit = createAdmission(deps);
+  const { admit } = createAdmission(deps);
   const tries = createTries(deps);
 
   const fallbackTenant = async ({ tenantId }: Claim): Promise<string> =>
@@ -174,7 +176,8 @@ export function createCodeSignIn(deps: CodeSignInDeps) {
 
     /**
      * Signs in by a code. Wrong tries count like wrong passwords.
-     * @throws AppError IDENT_TOKEN_SPENT, IDENT_RATE_LIMITED, IDENT_LOCKED, IDENT_UNAVAILABLE
+     * @throws AppError IDENT_TOKEN_SPENT, IDENT_RATE_LIMITED, IDENT_LOCKED, IDENT_UNAVAILABLE,
+     *   IDENT_MFA_REQUIRED
      */
     async withCode(proof: CodeProof): Promise<SignedIn> {
       const meant = await resolve(proof, await fallbackTenant(proof));
@@ -197,9 +200,8 @@ export function createCodeSignIn(deps: CodeSignInDeps) {
         throw error;
       }
       if (!allowed) throw new AppError('IDENT_TOKEN_SPENT');
-      const { passwordHash: _, isHome: __, passwordSetAt: ___, ...user } = allowed;
       const [signedIn] = await Promise.all([
-        admit(user, { amr: [...way.amr], clientId: proof.clientId, device: proof.device }),
+        admit(allowed, proofBy(way.amr, proof)),
         taken.giveBack(),
       ]);
       deps.onResult('success', facts);

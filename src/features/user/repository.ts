@@ -1,8 +1,7 @@
 import type { Knex } from 'knex';
-import type { Identifier } from './identifier.ts';
 import type { Attributes, Profile, User, UserStatus } from './schema.ts';
 
-interface UserRow {
+export interface UserRow {
   id: string;
   tenant_id: string;
   status: UserStatus;
@@ -48,58 +47,6 @@ export const toProfile = (row: UserRow): Profile => ({
   version: row.version,
   deactivatedAt: row.deactivated_at,
 });
-
-export interface UserWithPassword extends User {
-  passwordHash: string | null;
-  passwordSetAt: Date | null;
-  /** Whether the tenant that was asked for is this user's home. */
-  isHome: boolean;
-  /** Kinds of second factors that the user can be asked for. */
-  secondFactors: string[];
-  /** When the user was first told that one is due. */
-  secondFactorAskedAt: Date | null;
-}
-
-interface CandidateRow {
-  password_hash: string | null;
-  password_set_at: Date | null;
-  second_factors: string[];
-}
-
-const MATCHES = {
-  email: 'lower(u.email) = ?',
-  phone: 'u.phone = ?',
-  username: 'lower(u.username) = ?',
-} as const;
-
-/**
- * Users whom an identifier may mean: of one tenant (at home or as members
- * there), or, with `tenantId` null, of every tenant. At most three: more than
- * one is ambiguous already.
- */
-export async function findByIdentifier(
-  knex: Knex,
-  tenantId: string | null,
-  identifier: Identifier,
-): Promise<UserWithPassword[]> {
-  const scope = tenantId
-    ? `AND (u.tenant_id = ? OR EXISTS (SELECT 1 FROM tenant_members m WHERE m.user_id = u.id AND m.tenant_id = ?))`
-    : '';
-  const { rows } = await knex.raw(
-    `SELECT u.*, p.hash AS password_hash, p.changed_at AS password_set_at, second_factors(u.id) AS second_factors FROM users u
-       LEFT JOIN user_passwords p ON p.user_id = u.id AND p.tenant_id = u.tenant_id
-      WHERE ${MATCHES[identifier.scheme]} ${scope} LIMIT 3`,
-    tenantId ? [identifier.value, tenantId, tenantId] : [identifier.value],
-  );
-  return rows.map((row: UserRow & CandidateRow) => ({
-    ...toUser(row),
-    passwordHash: row.password_hash,
-    passwordSetAt: row.password_set_at,
-    isHome: row.tenant_id === tenantId,
-    secondFactors: row.second_factors,
-    secondFactorAskedAt: row.second_factor_asked_at,
-  }));
-}
 
 export async function findUser(
   knex: Knex,

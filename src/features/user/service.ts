@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import type { z } from 'zod';
 import { AppError, type ErrorCode } from '../../kernel/errors.ts';
 import { isUuid, newId } from '../../kernel/ids.ts';
+import * as candidates from './candidate-repository.ts';
 import type { UserKey } from './change-repository.ts';
 import { userEvents } from './events.ts';
 import type { Identifier } from './identifier.ts';
@@ -222,7 +223,13 @@ export function createUserService(deps: UserServiceDeps) {
       repository.listUsers(knex, tenantId, page),
     /** @param within the caller's transaction, which must not wait for a second connection */
     findByIdentifier: (tenantId: string | null, identifier: Identifier, within: Knex = knex) =>
-      repository.findByIdentifier(within, tenantId, identifier),
+      candidates.findByIdentifier(within, tenantId, identifier),
+    /** For a sign-in that goes on: a user of any tenant, with password and second factors. */
+    findCandidate: async (userId: string) =>
+      isUuid(userId) ? candidates.findCandidate(knex, userId) : undefined,
+    /** Begins the grace period of a user who is told that a second factor is due. */
+    noteSecondFactorAsked: (user: { id: string; tenantId: string }): Promise<void> =>
+      candidates.noteSecondFactorAsked(knex, user, new Date(clock.now())),
     /** For the token engine: any tenant, with memberships. */
     findAccount: async (userId: string) =>
       isUuid(userId) ? repository.findAccount(knex, userId) : undefined,

@@ -1,6 +1,7 @@
 import { errors, type Grant, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { TokenSet, Tokens } from '../../features/auth/index.ts';
 import { API_CLIENT_ID, API_SCOPE } from '../../features/client/index.ts';
+import { tellAcr } from '../../features/mfa/index.ts';
 import type { SignedIn } from '../../features/sign-in/index.ts';
 import { AppError } from '../../kernel/errors.ts';
 import { gatherFirstTokens, noteProof, runWithRequestCache } from '../adapter/index.ts';
@@ -85,7 +86,8 @@ async function begin(
   const grant = await saveGrant(ctx, { accountId: user.id, tid, resource });
   const source = new provider.AuthorizationCode({
     ...(await beginSession(ctx, signedIn, grant.jti)),
-    ...{ accountId: user.id, amr, acr, authTime, client, resource },
+    ...{ accountId: user.id, amr, authTime, client, resource },
+    acr: tellAcr(acr, signedIn.acrValues),
     expiresWithSession: true,
     grantId: grant.jti,
     scope: API_SCOPE,
