@@ -10,10 +10,11 @@ import { signInRoutes } from './features/sign-in/index.ts';
 import { signUpRoutes } from './features/sign-up/index.ts';
 import { type UserRouteDeps, userRoutes } from './features/user/index.ts';
 import { linkingRoutes, verificationRoutes } from './features/verification/index.ts';
+import { type WebAuthnRouteDeps, webAuthnRoutes } from './features/webauthn/index.ts';
 import type { Route } from './kernel/http/index.ts';
 
 /** What the routes of the API are made of. */
-export interface RouteDeps extends Omit<AuthenticatorRouteDeps, 'tenants'> {
+export interface RouteDeps extends Omit<AuthenticatorRouteDeps, 'tenants'>, WebAuthnRouteDeps {
   auth: Parameters<typeof authRoutes>[0];
   mfa: Parameters<typeof mfaRoutes>[0]['mfa'];
   me: UserRouteDeps;
@@ -41,5 +42,6 @@ export const apiRoutes = (deps: RouteDeps): Route[] => [
   ...linkingRoutes(deps.linking),
   ...connectedApplicationRoutes(deps),
   ...activityRoutes(deps),
+  ...webAuthnRoutes(deps),
   ...authenticatorRoutes(deps),
 ];

@@ -4,6 +4,7 @@
  */
 
 export { MOST_CREDENTIALS, type WebAuthnDeps } from './common.ts';
+export { type WebAuthnRouteDeps, webAuthnRoutes } from './routes.ts';
 export {
   assertionAnswer,
   creationOptions,

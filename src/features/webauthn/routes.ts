@@ -58,7 +58,10 @@ const options = ({ webauthn, users }: WebAuthnRouteDeps): Route =>
       const user = (await users.findAccount(actor.userId))?.user;
       if (!user) throw new AppError('IDENT_UNAUTHENTICATED');
       const { name: displayName, identifier: label } = describeUser(user);
-      return webauthn.registrationOptions({ ...refOf(actor), label, displayName }, bindingOf(actor));
+      return webauthn.registrationOptions(
+        { ...refOf(actor), label, displayName },
+        bindingOf(actor),
+      );
     },
   });
 
