@@ -29,9 +29,9 @@ const credentialFields = {
 
 /** The answer of `navigator.credentials.create()`, by its `toJSON()`. */
 export const registrationAnswer = z
-  .object({
+  .looseObject({
     ...credentialFields,
-    response: z.object({
+    response: z.looseObject({
       clientDataJSON: bytes(LONGEST.clientData),
       attestationObject: bytes(LONGEST.attestation),
       transports: z.array(z.string().max(32)).max(16).default([]),
@@ -46,9 +46,9 @@ export type RegistrationAnswer = z.output<typeof registrationAnswer>;
 
 /** The answer of `navigator.credentials.get()`, by its `toJSON()`. */
 export const assertionAnswer = z
-  .object({
+  .looseObject({
     ...credentialFields,
-    response: z.object({
+    response: z.looseObject({
       clientDataJSON: bytes(LONGEST.clientData),
       authenticatorData: bytes(LONGEST.authenticatorData),
       signature: bytes(LONGEST.signature),
