@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Redis } from 'ioredis';
+import { Secret } from 'otpauth';
 import { z } from 'zod';
 import { EVENTS } from '../../src/events.ts';
 import { SEALED_COLUMNS } from '../../src/infra/rewrap.ts';
 import { startConsumers } from '../../src/jobs.ts';
+import { addApp } from '../features/authenticators/support.ts';
 import { testRedisUrl } from '../helpers/database.ts';
 import { createQuietWorld, post } from './proof-support.ts';
 import { becomesTrue, eventsOf, signInForTokens } from './support.ts';
@@ -33,7 +35,7 @@ const TRACES = ['zyxquark', '84907654321', 'antarctica/vostok'];
 /** What a text, or what is sealed in it, still tells of the person. */
 function tracesIn(text: string, where: string): string[] {
   const lower = text.toLowerCase();
-  return TRACES.flatMap((trace) => {
+  return [...TRACES, ...secrets].flatMap((trace) => {
     const forms = [trace, Buffer.from(trace).toString('hex')];
     return forms.some((form) => lower.includes(form)) ? [`${where}: ${trace}`] : [];
   });
@@ -109,6 +111,23 @@ async function createPerson(): Promise<string> {
   return id;
 }
 
+/** What opens the account beside its password: secrets that must not outlive it. */
+let secrets: string[] = [];
+
+async function leaveFactors(owner: { id: string; tenantId: string }): Promise<void> {
+  const { secret } = await addApp(world, owner, 'Zyxquark phone');
+  const codes = await deps.recoveryCodes.generate(owner);
+  const unused = { name: 'Zyxquark tablet', issuerName: 'Lotus' };
+  const pending = await deps.totp.enroll({ ...owner, label: PERSON.email }, unused);
+  secrets = [
+    ...[secret, pending.secret].flatMap((one) => {
+      const seed = Buffer.from(Secret.fromBase32(one).bytes);
+      return [seed.toString(), seed.toString('hex'), seed.toString('base64')];
+    }),
+    ...[secret, pending.secret, ...codes],
+  ].map((one) => one.toLowerCase());
+}
+
 /** Does whatever leaves something behind. */
 async function leaveTraces(userId: string): Promise<void> {
   await signInForTokens(world, { credentials: { identifier: PERSON.email, password: PASSWORD } });
@@ -132,6 +151,7 @@ async function leaveTraces(userId: string): Promise<void> {
     linked_by: 'administrator',
     created_at: new Date(),
   });
+  await leaveFactors({ id: userId, tenantId });
   for (const id of ['waiting', 'again']) {
     await deps.messenger.send(`erasure-${id}`, {
       template: 'password-changed',
@@ -149,7 +169,10 @@ test('after an erasure nothing of the person is found in any table, key or queue
   const userId = await createPerson();
   await leaveTraces(userId);
   const before = await scan();
-  for (const place of ['users', 'sessions', 'external_identities', 'opened']) {
+  for (const place of [
+    ...['users', 'sessions', 'external_identities', 'opened'],
+    ...['totp_authenticators:', 'totp_authenticators.seed_sealed, opened'],
+  ]) {
     assert.ok(
       before.some((one) => one.includes(place)),
       `the scan must see ${place}: ${before.join('; ')}`,
@@ -175,6 +198,9 @@ test('after an erasure nothing of the person is found in any table, key or queue
   const tombstone = await knex('users').where({ id: userId }).first();
   assert.equal(tombstone.status, 'deactivated');
   assert.ok(tombstone.deactivated_at instanceof Date);
+  for (const table of ['totp_authenticators', 'recovery_codes', 'webauthn_credentials']) {
+    assert.deepEqual(await knex(table).where({ user_id: userId }), [], table);
+  }
   const events = await eventsOf(deps, 'identity.user.deactivated.v1');
   assert.deepEqual(events.at(-1)?.data, { userId });
   // The address and names are free again.

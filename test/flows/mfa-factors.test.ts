@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addApp, showCode } from '../features/authenticators/support.ts';
 import { seedClient } from '../helpers/gatehouse.ts';
+import { authorizationRequest, discover, exchange } from '../helpers/openid.ts';
 import { callApi } from './auth-support.ts';
 import { assertProblem, createProofWorld, MINUTE, post } from './proof-support.ts';
 import { addUser, basic, becomesTrue, eventsOf, postForm, signInForTokens } from './support.ts';
@@ -31,6 +32,15 @@ async function noticeOf(what: RegExp): Promise<string> {
   assert.match(text, /When: /);
   return text;
 }
+
+const SOME_ID = crypto.randomUUID();
+/** Requests that change what opens an account. */
+const CHANGES = [
+  ['POST', '/me/mfa/totp/enroll', {}],
+  ['POST', '/me/mfa/totp/confirm', { id: SOME_ID, code: '000000' }],
+  ['POST', '/me/mfa/recovery-codes', undefined],
+  ['DELETE', `/me/mfa/${SOME_ID}`, undefined],
+] as const;
 
 let app = { id: '', secret: '' };
 let codes: string[] = [];
@@ -102,6 +112,41 @@ test('a second app brings no codes; names change; what is not yours is 404 (IDOR
     ((await factors()).authenticators as { id: string }[]).map((one) => one.id),
     [app.id],
   );
+});
+
+test('a copy of one’s data names authenticators, and has none of their secrets (GDPR 15)', async () => {
+  const copy = await get('/me/export');
+  assert.equal(copy.status, 200);
+  const { authenticators, recoveryCodes } = copy.body as Record<string, Record<string, unknown>[]>;
+  assert.deepEqual(authenticators, [
+    {
+      ...{ type: 'totp', name: 'Điện thoại', lastUsedAt: null },
+      createdAt: new Date(clock.now()).toISOString(),
+    },
+  ]);
+  assert.equal((recoveryCodes as unknown as { left: number }).left, 10);
+  const text = JSON.stringify(copy.body);
+  for (const hidden of [app.secret, ...codes]) assert.ok(!text.includes(hidden));
+});
+
+test('an application that somebody is signed in to reaches none of it', async () => {
+  const application = await seedClient(deps, tenantId, { isFirstParty: false });
+  const configuration = await discover(url, application);
+  const request = await authorizationRequest(configuration, application.redirectUri);
+  const visitor = await addUser(world, 'visitor');
+  const { identifier, password } = visitor;
+  const { agent } = await signInForTokens(world, { credentials: { identifier, password } });
+  const page = await agent.follow(request.url);
+  const { url: redirect } = await agent.submit(page, '/consent', { decision: 'allow' });
+  const { access_token: theirs } = await exchange(configuration, request, redirect);
+  for (const [method, path, body] of [
+    ['GET', '/me/mfa', undefined],
+    ['PATCH', `/me/mfa/${app.id}`, { name: 'x' }],
+    ...CHANGES,
+  ] as const) {
+    const answer = await callApi(url, method, path, { token: theirs, body });
+    assertProblem(answer, 403, 'IDENT_FORBIDDEN');
+  }
 });
 
 test('new recovery codes end those before; using one is told, with how many are left', async () => {
@@ -225,12 +270,7 @@ test('nobody else resets: not people, not with less, not for another tenant', as
 
 test('changes ask for a recent sign-in (ASVS 7.5.1, RFC 9470)', async () => {
   clock.advance(15 * MINUTE + 1_000);
-  for (const [method, path, body] of [
-    ['POST', '/me/mfa/totp/enroll', {}],
-    ['POST', '/me/mfa/totp/confirm', { id: app.id, code: '000000' }],
-    ['POST', '/me/mfa/recovery-codes', undefined],
-    ['DELETE', `/me/mfa/${app.id}`, undefined],
-  ] as const) {
+  for (const [method, path, body] of CHANGES) {
     const answer = await callApi(url, method, path, { token, body });
     assert.equal(answer.status, 401, path);
     const challenge = answer.headers.get('www-authenticate') ?? '';

@@ -34,6 +34,17 @@ export const dataExport = z
         }),
       )
       .describe('Of the last 90 days, the newest first'),
+    authenticators: z
+      .array(
+        z.object({
+          type: z.string(),
+          name: z.string(),
+          createdAt: instant,
+          lastUsedAt: instant.nullable(),
+        }),
+      )
+      .describe('What you prove who you are by beside a password; never the secrets in it'),
+    recoveryCodes: z.object({ left: z.int(), createdAt: instant }).nullable(),
     externalIdentities: z.array(
       z.object({ issuer: z.string(), subject: z.string(), linkedBy: z.string(), since: instant }),
     ),
@@ -66,6 +77,12 @@ interface Link {
   createdAt: Date;
 }
 
+/** What a person has to prove who they are, without its secrets. */
+interface Factors {
+  authenticators: { type: string; name: string; createdAt: Date; lastUsedAt: Date | null }[];
+  recoveryCodes: { left: number; createdAt: Date } | null;
+}
+
 interface HistoryEntry {
   type: string;
   occurredAt: Date;
@@ -76,6 +93,7 @@ export interface DataExportDeps {
   clock: { now(): number };
   users: Pick<UserService, 'findAccount' | 'findRoles' | 'listMemberships'>;
   sessions: Pick<SessionService, 'list' | 'listGrants' | 'listSignIns'>;
+  authenticators: { describe(user: { id: string; tenantId: string }): Promise<Factors> };
   listExternalIdentities(userId: string): Promise<Link[]>;
   listHistory(userId: string, limit: number): Promise<HistoryEntry[]>;
 }
@@ -83,6 +101,18 @@ export interface DataExportDeps {
 const toGrant = ({ expiresAt, ...grant }: GivenGrant) => ({
   ...grant,
   expiresAt: expiresAt.toISOString(),
+});
+
+const toFactors = ({ authenticators, recoveryCodes }: Factors) => ({
+  authenticators: authenticators.map(({ type, name, createdAt, lastUsedAt }) => ({
+    ...{ type, name },
+    createdAt: createdAt.toISOString(),
+    lastUsedAt: lastUsedAt?.toISOString() ?? null,
+  })),
+  recoveryCodes: recoveryCodes && {
+    left: recoveryCodes.left,
+    createdAt: recoveryCodes.createdAt.toISOString(),
+  },
 });
 
 /** Gathers the copy of one's data. @returns undefined where there is no such user */
@@ -95,21 +125,24 @@ export const createDataExport =
     const account = await deps.users.findAccount(userId);
     if (!account) return undefined;
     const { user, tenantIds } = account;
-    const [roles, memberships, sessions, signIns, links, grants, history] = await Promise.all([
-      deps.users.findRoles(actingTenantId ?? user.tenantId, userId),
-      deps.users.listMemberships(userId),
-      deps.sessions.list(user.tenantId, userId) as Promise<Session[]>,
-      deps.sessions.listSignIns(userId, MOST_HISTORY),
-      deps.listExternalIdentities(userId),
-      deps.sessions.listGrants(userId),
-      deps.listHistory(userId, MOST_HISTORY),
-    ]);
+    const [roles, memberships, sessions, signIns, factors, links, grants, history] =
+      await Promise.all([
+        deps.users.findRoles(actingTenantId ?? user.tenantId, userId),
+        deps.users.listMemberships(userId),
+        deps.sessions.list(user.tenantId, userId) as Promise<Session[]>,
+        deps.sessions.listSignIns(userId, MOST_HISTORY),
+        deps.authenticators.describe(user),
+        deps.listExternalIdentities(userId),
+        deps.sessions.listGrants(userId),
+        deps.listHistory(userId, MOST_HISTORY),
+      ]);
     return {
       exportedAt: new Date(deps.clock.now()).toISOString(),
       profile: toMe(user, { tenantIds, actingTenantId, roles }),
       memberships: memberships.map(({ since, ...one }) => ({ ...one, since: since.toISOString() })),
       sessions,
       signIns: signIns.map(({ at, ...one }) => ({ ...one, at: at.toISOString() })),
+      ...toFactors(factors),
       externalIdentities: links.map(({ createdAt, ...one }) => ({
         ...one,
         since: createdAt.toISOString(),
