@@ -17,8 +17,10 @@ import { prepareTemplate, startTestEnvironment } from './lib/test-environment.mj
 
 const TSC = 'node_modules/typescript/bin/tsc';
 const BIOME = 'node_modules/@biomejs/biome/bin/biome';
-/** Test files wait for databases much of the time: at least two at once. */
-const CONCURRENCY = Math.max(2, availableParallelism());
+/** Test files wait for databases and browsers much of the time. */
+const CONCURRENCY = availableParallelism() + 1;
+/** What the command line uses as well: hundreds of processes load the same sources. */
+const COMPILE_CACHE = path.join(ROOT, '.data', 'compile-cache');
 /** First line of the summary that the runner closes with. */
 const SUMMARY = /^(ℹ|#) tests \d+$/;
 
@@ -33,7 +35,12 @@ await runMain(async (lifetime) => {
   const logger = createLogger();
   logger.heading(slow ? 'Gatehouse: slow tests' : 'Gatehouse: tests');
   const { node, variables } = await startTestEnvironment(lifetime, logger);
-  const env = { ...process.env, ...variables, NODE_ENV: 'test' };
+  const env = {
+    ...process.env,
+    ...variables,
+    NODE_ENV: 'test',
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
+  };
   const failed = /** @type {string[]} */ ([]);
 
   /**

@@ -1,13 +1,10 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { testEnvironment } from '../helpers/gatehouse.ts';
-
-const PROGRAM = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+import { createHosts, runProgram } from './runners.ts';
 
 export interface Result {
   code: number | null;
@@ -29,52 +26,48 @@ export interface Cli {
   env: Record<string, string>;
   /** The folder that it runs in: empty, and its own. */
   dir: string;
-  /** Runs the real program as a process of its own. */
+  /** Runs a command line, in a process with nothing else in it at the time. */
   run(args: string[], options?: RunOptions): Promise<Result>;
   /** Runs one statement on its database. */
   query(sql: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
 }
 
-function execute(args: string[], cwd: string, env: NodeJS.ProcessEnv, stdin: string) {
-  return new Promise<Result>((resolve, reject) => {
-    const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, env });
-    const chunks = { stdout: '', stderr: '' };
-    for (const name of ['stdout', 'stderr'] as const) {
-      child[name].setEncoding('utf8').on('data', (text: string) => {
-        chunks[name] += text;
-      });
-    }
-    child.on('error', reject);
-    child.on('close', (code) => {
-      resolve({
-        code,
-        ...chunks,
-        all: chunks.stdout + chunks.stderr,
-        json: () => JSON.parse(chunks.stdout) as Record<string, unknown>,
-      });
-    });
-    // A program that does not read its input closes the pipe.
-    child.stdin.on('error', () => {});
-    child.stdin.end(stdin);
-  });
-}
-
-/** The command line with a database and Redis prefix of its own; call it at a test file's top. */
-export async function createCli(settings: Record<string, string> = {}): Promise<Cli> {
+/**
+ * The command line with a database and Redis prefix of its own; call it at a test file's top.
+ * @param options `isProgram` starts `src/cli.ts` for each run, instead of loading it once
+ */
+export async function createCli(
+  settings: Record<string, string> = {},
+  { isProgram = false }: { isProgram?: boolean } = {},
+): Promise<Cli> {
   const env = await testEnvironment(settings);
   const dir = await mkdtemp(path.join(tmpdir(), 'gatehouse-cli-'));
   const pool = new pg.Pool({ connectionString: env.DATABASE_URL, max: 1 });
   // The database is dropped under it after the tests.
   pool.on('error', () => {});
+  const hosts = createHosts();
+  const execute = isProgram ? runProgram : hosts.run;
   after(async () => {
+    hosts.stop();
     await pool.end();
     await rm(dir, { recursive: true, force: true });
   });
   return {
     env,
     dir,
-    run: (args, options = {}) =>
-      execute(args, dir, { PATH: process.env.PATH, ...env, ...options.env }, options.stdin ?? ''),
+    async run(args, options = {}) {
+      const output = await execute({
+        args,
+        cwd: dir,
+        env: { PATH: process.env.PATH, ...env, ...options.env },
+        stdin: options.stdin ?? '',
+      });
+      return {
+        ...output,
+        all: output.stdout + output.stderr,
+        json: () => JSON.parse(output.stdout) as Record<string, unknown>,
+      };
+    },
     query: async (sql, values) => (await pool.query(sql, values)).rows,
   };
 }

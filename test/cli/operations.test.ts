@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { createCli, hasStack } from './harness.ts';
 
-const cli = await createCli();
+const cli = await createCli({}, { isProgram: true });
 
 test('migrate says what it applied, and is content when there is nothing to do', async () => {
   const nothing = await cli.run(['migrate']);
