@@ -95,6 +95,7 @@ export function buildApp(deps: Deps): Koa {
       corsOrigins: config.API_CORS_ORIGINS,
       limiter: deps.limiter,
       authenticate: deps.authenticate,
+      findEnrolledAcrs: deps.findEnrolledAcrs,
       dpopAlgs: deps.dpopAlgs,
     }),
     assetRoutes(deps),

@@ -1,5 +1,6 @@
 import { openApiDocument } from '../api-document.ts';
 import type { Config } from '../config.ts';
+import { PHISHING_RESISTANT, TWO_FACTORS } from '../features/mfa/index.ts';
 import { listHistory } from '../features/outbox/index.ts';
 import { listExternalIdentities } from '../features/trusted-issuer/index.ts';
 import { createDataExport } from '../features/user/index.ts';
@@ -57,6 +58,10 @@ export function createApiParts(
       dpopAlgs,
     }),
     dpopAlgs,
+    async findEnrolledAcrs({ userId }: { userId: string }) {
+      const kinds = await features.users.listSecondFactors(userId);
+      return kinds.length > 0 ? [TWO_FACTORS, PHISHING_RESISTANT] : undefined;
+    },
     openApi() {
       document ??= JSON.stringify(openApiDocument(routes, config.ISSUER));
       return document;

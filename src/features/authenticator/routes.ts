@@ -1,5 +1,5 @@
 import { AppError } from '../../kernel/errors.ts';
-import { type Route, route, type UserActor } from '../../kernel/http/index.ts';
+import { FRESH_SIGN_IN, type Route, route, type UserActor } from '../../kernel/http/index.ts';
 import type { RecoveryCodesPort, TotpPort, UserRef } from '../mfa/index.ts';
 import type { SessionService } from '../session/index.ts';
 import type { TenantService } from '../tenant/index.ts';
@@ -19,11 +19,8 @@ export interface AuthenticatorRouteDeps {
   mfaReset: MfaReset;
 }
 
-/** A change of how one signs in asks for a sign-in of at most this age, in seconds (ASVS 7.5.1). */
-const STEP_UP = { maxAge: 900 };
-
 const ownFacts = { auth: 'user', firstParty: true, tags: ['Me'] } as const;
-const changeFacts = { ...ownFacts, limit: 'sensitive', stepUp: STEP_UP } as const;
+const changeFacts = { ...ownFacts, limit: 'sensitive', stepUp: FRESH_SIGN_IN } as const;
 
 const refOf = ({ userId, homeTenantId }: UserActor): UserRef => ({
   id: userId,

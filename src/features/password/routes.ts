@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { languagesOf, type Route, route } from '../../kernel/http/index.ts';
+import { FRESH_SIGN_IN, languagesOf, type Route, route } from '../../kernel/http/index.ts';
 import type { TenantService } from '../tenant/index.ts';
 import { claimOf, codeRequested, sixDigits, tenantName } from '../verification/index.ts';
 import { LONGEST_PASSWORD_INPUT } from './policy.ts';
@@ -88,6 +88,7 @@ const change = ({ password: service }: PasswordRouteDeps): Route =>
     auth: 'user',
     firstParty: true,
     limit: 'sensitive',
+    stepUp: FRESH_SIGN_IN,
     summary: 'Change your password',
     description:
       'All your other sessions end. A wrong present password counts as a failed sign-in.',

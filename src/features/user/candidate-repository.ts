@@ -77,6 +77,12 @@ export async function findCandidate(
   return rows[0] && toCandidate(rows[0], rows[0].tenant_id);
 }
 
+/** Kinds of second factors that a user can be asked for. */
+export async function listSecondFactors(knex: Knex, userId: string): Promise<string[]> {
+  const { rows } = await knex.raw('SELECT second_factors(?) AS kinds', [userId]);
+  return rows[0].kinds;
+}
+
 /** Notes when a user was first told that a second factor is due; later times change nothing. */
 export async function noteSecondFactorAsked(
   knex: Knex,

@@ -1,6 +1,13 @@
 import { z } from 'zod';
 import { AppError } from '../../kernel/errors.ts';
-import { entityTag, type Route, readIfMatch, reply, route } from '../../kernel/http/index.ts';
+import {
+  entityTag,
+  FRESH_SIGN_IN,
+  type Route,
+  readIfMatch,
+  reply,
+  route,
+} from '../../kernel/http/index.ts';
 import { type createDataExport, dataExport } from './data-export.ts';
 import type { UserLifecycle } from './lifecycle-service.ts';
 import { me, toMe } from './me.ts';
@@ -12,9 +19,6 @@ export interface UserRouteDeps {
   lifecycle: Pick<UserLifecycle, 'erase'>;
   exportData: ReturnType<typeof createDataExport>;
 }
-
-/** Seconds since the sign-in within which an account can be deleted (ASVS 7.5.1). */
-const FRESH = 900;
 
 interface Caller {
   userId: string;
@@ -120,7 +124,7 @@ function dataRoutes(deps: UserRouteDeps): Route[] {
       tags: ['Me'],
       operationId: 'deleteMe',
       firstParty: true,
-      stepUp: { maxAge: FRESH },
+      stepUp: FRESH_SIGN_IN,
       responses: { 204: null },
       errors: ['IDENT_NOT_FOUND', 'IDENT_INVALID_TRANSITION'],
       async handle({ actor }) {

@@ -227,6 +227,8 @@ export function createUserService(deps: UserServiceDeps) {
     /** For a sign-in that goes on: a user of any tenant, with password and second factors. */
     findCandidate: async (userId: string) =>
       isUuid(userId) ? candidates.findCandidate(knex, userId) : undefined,
+    listSecondFactors: (userId: string): Promise<string[]> =>
+      candidates.listSecondFactors(knex, userId),
     /** Begins the grace period of a user who is told that a second factor is due. */
     noteSecondFactorAsked: (user: { id: string; tenantId: string }): Promise<void> =>
       candidates.noteSecondFactorAsked(knex, user, new Date(clock.now())),

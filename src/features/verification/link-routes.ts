@@ -1,10 +1,7 @@
-import { languagesOf, type Route, route } from '../../kernel/http/index.ts';
+import { FRESH_SIGN_IN, languagesOf, type Route, route } from '../../kernel/http/index.ts';
 import type { Address } from '../user/index.ts';
 import type { LinkingService } from './linking.ts';
 import * as schema from './schema.ts';
-
-/** A change of how one signs in asks for a sign-in of at most this age, in seconds (ASVS 7.5.1). */
-const STEP_UP = { maxAge: 900 };
 
 const TAG = ['Me'] as const;
 
@@ -13,7 +10,7 @@ const facts = {
   auth: 'user',
   firstParty: true,
   limit: 'sensitive',
-  stepUp: STEP_UP,
+  stepUp: FRESH_SIGN_IN,
 } as const;
 
 const requestEmail = (linking: LinkingService): Route =>

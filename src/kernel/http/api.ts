@@ -2,7 +2,7 @@ import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import type { Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
-import { type Actor, AUTH } from './actor.ts';
+import { type Actor, AUTH, type UserActor } from './actor.ts';
 import { assertMayCall } from './authorise.ts';
 import { ChallengeError, invalidToken } from './challenge.ts';
 import { answerPreflight, shareWith } from './cors.ts';
@@ -12,7 +12,7 @@ import { assertRoutes, bySpecificity } from './lint.ts';
 import { isPlainPath, isUnder } from './paths.ts';
 import { type RequestFacts, requestFacts } from './request-facts.ts';
 import { type Answer, ContractBreach, serialise } from './respond.ts';
-import { type ApiRequest, errorsOf, type LimitName, type Route } from './route.ts';
+import { type ApiRequest, errorsOf, type LimitName, type Route, type StepUp } from './route.ts';
 import { queryValues, validateInputs } from './validate.ts';
 
 export interface LimitOutcome {
@@ -51,6 +51,11 @@ export interface ApiOptions {
   ): Promise<Actor | null>;
   /** JWS algorithms of DPoP proofs, where DPoP tokens are taken: offered to who has no token. */
   dpopAlgs?(): readonly string[];
+  /**
+   * Classes of which a person with a second factor must have reached one, for routes that ask
+   * for what is enrolled; undefined for a person who has none.
+   */
+  findEnrolledAcrs?(actor: UserActor): Promise<readonly string[] | undefined>;
   /** Decides on a route's `permission`; throws IDENT_FORBIDDEN or IDENT_CROSS_TENANT. */
   authorise?(actor: Actor, permission: string, request: ApiRequest): Promise<void> | void;
   /** Told of every answer that its route did not declare; tests make it fatal. */
@@ -107,6 +112,17 @@ function offerDpop({ dpopAlgs }: ApiOptions) {
   return dpopAlgs ? { alternatives: [{ scheme: 'DPoP', algs: dpopAlgs() } as const] } : {};
 }
 
+/** What the route asks of this very person (RFC 9470). */
+async function findStepUp(
+  { stepUp }: Route,
+  actor: Actor,
+  { findEnrolledAcrs }: ApiOptions,
+): Promise<StepUp | undefined> {
+  if (!stepUp?.enrolled || actor.kind !== 'user') return stepUp;
+  const acrValues = await findEnrolledAcrs?.(actor);
+  return acrValues ? { ...stepUp, acrValues } : stepUp;
+}
+
 async function authorise(
   route: Route,
   caller: { actor: Actor; scheme: 'Bearer' | 'DPoP' } | null,
@@ -115,7 +131,8 @@ async function authorise(
 ): Promise<void> {
   if (!caller) return;
   const { actor, scheme } = caller;
-  assertMayCall(route, actor, options.clock, scheme);
+  const stepUp = await findStepUp(route, actor, options);
+  assertMayCall(stepUp ? { ...route, stepUp } : route, actor, options.clock, scheme);
   if (route.permission !== undefined) {
     await options.authorise?.(actor, route.permission, request);
   }
@@ -207,6 +224,9 @@ export function createApi(options: ApiOptions): Middleware {
   assertRoutes(routes);
   if (!options.authorise && routes.some((route) => route.permission !== undefined)) {
     throw new TypeError('a route declares a permission, but nothing decides on it');
+  }
+  if (!options.findEnrolledAcrs && routes.some(({ stepUp }) => stepUp?.enrolled)) {
+    throw new TypeError('a route asks for what is enrolled, but nothing knows who has what');
   }
   // Exact paths only: no case folding, no trailing slash, as proxies compare them too.
   const router = new Router({ prefix: basePath, sensitive: true, strict: true });

@@ -71,11 +71,15 @@ export const invalidToken = (scheme: 'Bearer' | 'DPoP' = 'Bearer'): ChallengeErr
 
 /** The person must authenticate again, or more strongly (RFC 9470 3). */
 export const stepUpRequired = (
-  need: { acrValues?: readonly string[]; maxAge?: number },
+  { acrValues, maxAge }: { acrValues?: readonly string[]; maxAge?: number },
   scheme: 'Bearer' | 'DPoP' = 'Bearer',
 ): ChallengeError =>
   new ChallengeError(
     'IDENT_UNAUTHENTICATED',
-    { scheme, error: 'insufficient_user_authentication', ...need },
+    {
+      ...{ scheme, error: 'insufficient_user_authentication' },
+      ...(acrValues ? { acrValues } : {}),
+      ...(maxAge === undefined ? {} : { maxAge }),
+    },
     { detail: 'A stronger or more recent authentication is required' },
   );

@@ -19,11 +19,13 @@ export { ContractBreach } from './respond.ts';
 export {
   type ApiRequest,
   errorsOf,
+  FRESH_SIGN_IN,
   file,
   type LimitName,
   type Reply,
   type Route,
   reply,
   route,
+  type StepUp,
 } from './route.ts';
 export { PAGE_CSP, securityHeaders } from './security-headers.ts';

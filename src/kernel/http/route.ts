@@ -96,7 +96,12 @@ export interface StepUp {
   acrValues?: readonly string[];
   /** Seconds since the person last authenticated, at most. */
   maxAge?: number;
+  /** Whether people who have a second factor must have shown it: the API knows who has. */
+  enrolled?: boolean;
 }
+
+/** What changes how somebody signs in, or is for good, asks for this (ASVS 7.5.1). */
+export const FRESH_SIGN_IN: StepUp = { maxAge: 900, enrolled: true };
 
 interface RouteFacts {
   method: Method;
