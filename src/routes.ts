@@ -1,5 +1,5 @@
 import { activityRoutes } from './features/activity/index.ts';
-import { authRoutes, codeRoutes, mfaRoutes } from './features/auth/index.ts';
+import { authRoutes, codeRoutes, mfaRoutes, passkeyRoutes } from './features/auth/index.ts';
 import {
   type AuthenticatorRouteDeps,
   authenticatorRoutes,
@@ -14,11 +14,16 @@ import { type WebAuthnRouteDeps, webAuthnRoutes } from './features/webauthn/inde
 import type { Route } from './kernel/http/index.ts';
 
 /** What the routes of the API are made of. */
-export interface RouteDeps extends Omit<AuthenticatorRouteDeps, 'tenants'>, WebAuthnRouteDeps {
+export interface RouteDeps
+  extends Omit<AuthenticatorRouteDeps, 'tenants'>,
+    Omit<WebAuthnRouteDeps, 'webauthn'> {
+  webauthn: WebAuthnRouteDeps['webauthn'] & Parameters<typeof passkeyRoutes>[0]['webauthn'];
   auth: Parameters<typeof authRoutes>[0];
   mfa: Parameters<typeof mfaRoutes>[0]['mfa'];
   me: UserRouteDeps;
-  signIn: Parameters<typeof signInRoutes>[0] & Parameters<typeof codeRoutes>[0]['signIn'];
+  signIn: Parameters<typeof signInRoutes>[0] &
+    Parameters<typeof codeRoutes>[0]['signIn'] &
+    Parameters<typeof passkeyRoutes>[0]['signIn'];
   signUp: Parameters<typeof signUpRoutes>[0]['signUp'];
   verification: Parameters<typeof verificationRoutes>[0]['verification'];
   tenants: Parameters<typeof verificationRoutes>[0]['tenants'] & AuthenticatorRouteDeps['tenants'];
@@ -34,6 +39,7 @@ export const apiRoutes = (deps: RouteDeps): Route[] => [
   ...signUpRoutes(deps),
   ...authRoutes(deps.auth),
   ...codeRoutes(deps),
+  ...passkeyRoutes(deps),
   ...mfaRoutes(deps),
   ...verificationRoutes(deps),
   ...signInRoutes(deps.signIn),

@@ -4,9 +4,11 @@ import {
   createCodeSignIn,
   createDeviceCookieCodec,
   createKnownBrowsers,
+  createPasskeySignIn,
   createSignInService,
   type SecondFactorCheck,
 } from '../features/sign-in/index.ts';
+import type { WebAuthnService } from '../features/webauthn/index.ts';
 import { securityEvent } from '../infra/logger.ts';
 import { ipBucket, ipNetwork, rateLimitHeaders } from '../infra/rate-limits.ts';
 import type { Infrastructure } from '../infrastructure.ts';
@@ -53,13 +55,14 @@ interface SignInParts extends Pick<AccountMeans, 'messenger'>, Pick<Proofs, 'cod
   browsers: ReturnType<typeof createBrowsers>;
   attempts: ReturnType<typeof createAttempts>;
   secondFactor: SecondFactorCheck;
+  webauthn: WebAuthnService;
 }
 
 /** Sign-in, with its budgets of failed tries and the browsers that accounts know. */
 export function createSignIn(
   infra: Infrastructure,
   features: Features,
-  { messenger, codes, browsers, attempts, secondFactor }: SignInParts,
+  { messenger, codes, browsers, attempts, secondFactor, webauthn }: SignInParts,
 ) {
   const { log, passwords, clock } = infra;
   const { knex } = infra.postgres;
@@ -86,5 +89,6 @@ export function createSignIn(
       onBackgroundError: (error) => log.error({ err: error }, 'background work failed'),
     }),
     ...createCodeSignIn({ ...base, codes, messenger }),
+    ...createPasskeySignIn({ ...base, webauthn }),
   };
 }

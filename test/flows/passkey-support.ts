@@ -1,9 +1,18 @@
-import { createAuthenticator, type SoftwareAuthenticator } from '../helpers/authenticator.ts';
+import {
+  createAuthenticator,
+  type Lies,
+  type SoftwareAuthenticator,
+} from '../helpers/authenticator.ts';
 import { createFakeClock } from '../helpers/clock.ts';
 import { CHEAP_HASHES, callApi } from './auth-support.ts';
 import { type Answer, createWorld } from './support.ts';
 
 export const REGISTER = '/me/mfa/webauthn/register';
+
+interface Begun {
+  ceremonyId: string;
+  options: { challenge: string; rpId: string };
+}
 
 /** A service with a clock of its own, people of their own for each test, and addresses likewise. */
 export async function createPasskeyFlows() {
@@ -54,5 +63,16 @@ export async function createPasskeyFlows() {
     return { ...person, device, answer };
   }
 
-  return { ...world, clock, call, signIn, register, enrol };
+  /** What the device answers to a ceremony that has just begun. */
+  async function answer(device: SoftwareAuthenticator, lies: Lies = {}) {
+    const begun = await call('/auth/passkey/options');
+    const { ceremonyId, options } = begun.body as unknown as Begun;
+    return { ceremonyId, response: device.get(options, lies) };
+  }
+
+  /** Signs in by nothing but the passkey. */
+  const enter = async (device: SoftwareAuthenticator, lies: Lies = {}, address?: string) =>
+    call('/auth/passkey/verify', await answer(device, lies), undefined, address);
+
+  return { ...world, clock, call, signIn, register, enrol, answer, enter };
 }

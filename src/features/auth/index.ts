@@ -5,6 +5,7 @@
  */
 export { codeRoutes } from './code-routes.ts';
 export { mfaRoutes } from './mfa-routes.ts';
+export { passkeyRoutes } from './passkey-routes.ts';
 export { authRoutes } from './routes.ts';
 export { type TokenResponse, tokenResponse } from './schema.ts';
 export { type AuthService, createAuthService } from './service.ts';

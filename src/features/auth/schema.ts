@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { acrs } from '../mfa/index.ts';
 import { userStatuses } from '../user/index.ts';
 import { sixDigits } from '../verification/index.ts';
+import { assertionAnswer, requestOptions } from '../webauthn/index.ts';
 
 /** What every first-party sign-in answers, whichever way the person proved who they are. */
 export const tokenResponse = z
@@ -61,6 +62,24 @@ export const codeRequest = codeClaim.meta({ id: 'CodeRequest' });
 export const codeSignIn = codeClaim
   .extend({ code: sixDigits, acrValues: loginRequest.shape.acrValues })
   .meta({ id: 'CodeSignIn' });
+
+const ceremonyId = z.string().min(1).max(64);
+
+export const passkeyOptions = z
+  .object({
+    ceremonyId: ceremonyId.describe('To be given back with the answer'),
+    options: requestOptions,
+  })
+  .meta({ id: 'PasskeyOptions' });
+
+export const passkeySignIn = z
+  .object({
+    ceremonyId,
+    response: assertionAnswer,
+    tenant: loginRequest.shape.tenant,
+    acrValues: loginRequest.shape.acrValues,
+  })
+  .meta({ id: 'PasskeySignIn' });
 
 export const refreshRequest = z
   .object({ refreshToken: z.string().min(1).max(LONGEST.token) })

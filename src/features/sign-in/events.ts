@@ -8,6 +8,7 @@ export const failureReasons = [
   'wrong_password',
   'no_code',
   'wrong_code',
+  'wrong_passkey',
   'not_active',
   'ambiguous',
 ] as const;

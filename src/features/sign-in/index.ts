@@ -28,3 +28,4 @@ export { signInRoutes } from './routes.ts';
 export { createSignInService, type SignInService } from './service.ts';
 export type { SignInResult } from './tries.ts';
 export { type CodeProof, type CodeRequest, createCodeSignIn } from './with-code.ts';
+export { createPasskeySignIn, type PasskeySignIn } from './with-passkey.ts';

@@ -156,8 +156,8 @@ export function createSignInService(deps: SignInDeps) {
  * Who has registered and not proved the address yet is refused like a wrong password:
  * anything else would tell that the registration made an account (ASVS 6.3.8).
  */
-async function reasonToWait(
-  { tenants }: Pick<SignInDeps, 'tenants'>,
+export async function reasonToWait(
+  { tenants }: { tenants: Pick<TenantService, 'find'> },
   candidate: Candidate | undefined,
 ): Promise<FailureReason | undefined> {
   if (candidate?.status !== 'pending_verification') return undefined;
