@@ -45,10 +45,12 @@ export function eventRow<S extends z.ZodObject>(
 }
 
 /**
- * SQL that writes an event, as a part of the statement that makes the change: for
- * each row of `source` one event, so that there is none without the change.
+ * SQL that writes an event.
  * @param parameter where the statement is given the row of `eventRow` as JSON, such as `$1`
+ * @param source where it is part of the statement that makes the change: what has a row if
+ *   that is made, so that there is no event without it
  */
-export const insertEvent = (parameter: string, source: string): string =>
+export const insertEvent = (parameter: string, source?: string): string =>
   `INSERT INTO outbox_events (${NAMES})
-   SELECT e.* FROM json_to_record(${parameter}::json) AS e(${TYPED.join(', ')}), ${source}`;
+   SELECT e.* FROM json_to_record(${parameter}::json) AS e(${TYPED.join(', ')})
+   ${source === undefined ? '' : `, ${source}`}`;

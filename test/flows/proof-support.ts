@@ -87,7 +87,7 @@ export function shapeOf({ status, headers, body }: Answer): unknown {
 
 /** Tenants and their settings are remembered; whether one just was says nothing of a person. */
 const isRemembered = (sql: string): boolean =>
-  /from "tenants" where "id"|from "configurations"/.test(sql);
+  /from "tenants" (where "id"|inner join "tenant_domains")|from "configurations"/.test(sql);
 
 /** What a request asks of the stores, and how many messages it leaves. */
 export async function countWork(world: ProofWorld, work: () => Promise<unknown>) {

@@ -54,6 +54,12 @@ export function createTenantService({ knex, clock }: { knex: Knex; clock: Clock 
     maxAge: CACHE_AGE,
     maxEntries: CACHE_SIZE,
   });
+  // By domain, also of those that are no tenant's, such as a mail provider's.
+  const byDomain = createFreshCache<Tenant | undefined>({
+    clock,
+    maxAge: CACHE_AGE,
+    maxEntries: CACHE_SIZE,
+  });
   const find = async (id: string): Promise<Tenant | undefined> =>
     isUuid(id) ? cache.get(id, () => findTenant(knex, { id })) : undefined;
 
@@ -109,7 +115,7 @@ export function createTenantService({ knex, clock }: { knex: Knex; clock: Clock 
     async findByEmailDomain(email) {
       const domain = email.slice(email.lastIndexOf('@') + 1).toLowerCase();
       return domain.length > 0 && domain.length <= 253
-        ? findTenantByDomain(knex, domain)
+        ? byDomain.get(domain, () => findTenantByDomain(knex, domain))
         : undefined;
     },
   };

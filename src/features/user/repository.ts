@@ -77,11 +77,13 @@ export async function findAccount(
   knex: Knex,
   userId: string,
 ): Promise<{ user: Profile; tenantIds: string[] } | undefined> {
-  const { rows } = await knex.raw(
-    `SELECT u.*, ARRAY(SELECT m.tenant_id FROM tenant_members m WHERE m.user_id = u.id ORDER BY 1) AS tenant_ids
-       FROM users u WHERE u.id = ?`,
-    [userId],
-  );
+  const { rows } = await knex
+    .raw(
+      `SELECT u.*, ARRAY(SELECT m.tenant_id FROM tenant_members m WHERE m.user_id = u.id ORDER BY 1) AS tenant_ids
+         FROM users u WHERE u.id = ?`,
+      [userId],
+    )
+    .options({ name: 'user-account' });
   return rows[0] && { user: toProfile(rows[0]), tenantIds: rows[0].tenant_ids };
 }
 
