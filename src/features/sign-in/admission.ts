@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import type { Clock } from '../../kernel/clock.ts';
+import { eventRow } from '../../kernel/event-row.ts';
 import type { Emit } from '../../kernel/events.ts';
 import type { User } from '../user/index.ts';
 import type { KnownBrowsers } from './browsers.ts';
@@ -69,7 +70,7 @@ export interface AdmissionDeps {
   knex: Knex;
   clock: Clock;
   emit: Emit<Knex.Transaction>;
-  browsers: Pick<KnownBrowsers, 'note' | 'remember'>;
+  browsers: Pick<KnownBrowsers, 'note' | 'noteKnown' | 'remember'>;
   secondFactor: SecondFactorCheck;
 }
 
@@ -95,18 +96,19 @@ export function createAdmission({ knex, clock, emit, browsers, secondFactor }: A
   async function enter(admitted: Admissible, proof: Proof, acr: string): Promise<SignedIn> {
     const { amr, clientId, device, acrValues, rememberUntil, passwordSetAt } = proof;
     const user = withoutFacts(admitted);
-    const { cookie } = await knex.transaction(async (trx) => {
-      const seen = await browsers.note(trx, user, device);
-      if (rememberUntil) await browsers.remember(trx, user, seen.cookie, rememberUntil);
-      const isNew = seen.newBrowserId && { isNewBrowser: true, browserId: seen.newBrowserId };
-      await emit(
-        trx,
-        signInEvents.loggedIn,
-        { subject: user.id, tenantId: user.tenantId, actorId: user.id },
-        { userId: user.id, clientId, amr, ...isNew },
-      );
-      return seen;
-    });
+    const facts = { subject: user.id, tenantId: user.tenantId, actorId: user.id };
+    const data = { userId: user.id, clientId, amr };
+    const note = () =>
+      knex.transaction(async (trx) => {
+        const seen = await browsers.note(trx, user, device);
+        if (rememberUntil) await browsers.remember(trx, user, seen.cookie, rememberUntil);
+        const isNew = seen.newBrowserId && { isNewBrowser: true, browserId: seen.newBrowserId };
+        await emit(trx, signInEvents.loggedIn, facts, { ...data, ...isNew });
+        return seen;
+      });
+    const event = JSON.stringify(eventRow(clock, signInEvents.loggedIn, facts, data));
+    const known = rememberUntil ? undefined : await browsers.noteKnown(user, device, event);
+    const { cookie } = known ?? (await note());
     return {
       user,
       amr,

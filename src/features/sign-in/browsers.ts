@@ -12,6 +12,7 @@ import {
   rememberBrowser,
   touchBrowser,
   trimBrowsers,
+  useBrowser,
 } from './repository.ts';
 
 interface UserRef {
@@ -40,6 +41,16 @@ export interface KnownBrowsers {
     user: UserRef,
     cookie: string | null | undefined,
   ): Promise<SeenBrowser>;
+  /**
+   * The same for a browser that is known, together with an event and in one statement.
+   * @param event see `insertEvent`
+   * @returns undefined for one that is not: nothing was written then
+   */
+  noteKnown(
+    user: UserRef,
+    cookie: string | null | undefined,
+    event: string,
+  ): Promise<SeenBrowser | undefined>;
   /** Whether the browser has proved a second factor of the user that still counts. */
   isRemembered(user: UserRef, cookie: string | null | undefined): Promise<boolean>;
   /** Lets a second factor count for later sign-ins from the browser that has this cookie. */
@@ -139,6 +150,19 @@ export function createKnownBrowsers(deps: BrowserDeps): KnownBrowsers {
     async remember(trx, user, cookie, until) {
       const nonce = cookies.find(cookie, user.id);
       if (nonce !== undefined) await rememberBrowser(trx, user, cookieHash(nonce), until);
+    },
+
+    async noteKnown(user, cookie, event) {
+      const known = identify(user, cookie);
+      if (!known) return undefined;
+      const now = clock.now();
+      const isKnown = await useBrowser(knex, user, known.hash, {
+        now: new Date(now),
+        expiresAt: new Date(now + BROWSER_AGE),
+        touchBefore: new Date(now - DAY),
+        event,
+      });
+      return isKnown ? { cookie: known.cookie, newBrowserId: null } : undefined;
     },
 
     async note(trx, user, cookie) {

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { insertEvent } from '../../kernel/event-row.ts';
 
 export interface NewBrowser {
   id: string;
@@ -29,6 +30,33 @@ export async function findBrowser(
     .where('expires_at', '>', now)
     .first('id', 'last_seen_at');
   return row && { id: row.id, lastSeenAt: row.last_seen_at };
+}
+
+const USE = `
+  WITH known AS MATERIALIZED (
+    SELECT id, last_seen_at FROM known_browsers
+     WHERE user_id = ? AND tenant_id = ? AND browser_hash = ? AND expires_at > ?
+  ), touched AS (
+    UPDATE known_browsers SET last_seen_at = ?, expires_at = ?
+     WHERE id = (SELECT id FROM known WHERE last_seen_at < ?)
+  ), told AS (${insertEvent('?', 'known')})
+  SELECT id FROM known`;
+
+/**
+ * Uses a browser of a user, if it is one: with the event of that, in one statement.
+ * @param used `touchBefore` is when it was last noted at the latest, to be noted again
+ * @returns false when it is not known, and nothing was written
+ */
+export async function useBrowser(
+  knex: Knex,
+  user: { id: string; tenantId: string },
+  hash: Buffer,
+  used: { now: Date; expiresAt: Date; touchBefore: Date; event: string },
+): Promise<boolean> {
+  const { now, expiresAt, touchBefore, event } = used;
+  const values = [user.id, user.tenantId, hash, now, now, expiresAt, touchBefore, event];
+  const { rows } = await knex.raw(USE, values).options({ name: 'browser-use' });
+  return rows.length > 0;
 }
 
 export async function touchBrowser(

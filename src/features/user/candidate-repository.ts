@@ -61,10 +61,12 @@ export async function findByIdentifier(
   const scope = tenantId
     ? `AND (u.tenant_id = ? OR EXISTS (SELECT 1 FROM tenant_members m WHERE m.user_id = u.id AND m.tenant_id = ?))`
     : '';
-  const { rows } = await knex.raw(
-    `${CANDIDATES} WHERE ${MATCHES[identifier.scheme]} ${scope} LIMIT 3`,
-    tenantId ? [identifier.value, tenantId, tenantId] : [identifier.value],
-  );
+  const { rows } = await knex
+    .raw(
+      `${CANDIDATES} WHERE ${MATCHES[identifier.scheme]} ${scope} LIMIT 3`,
+      tenantId ? [identifier.value, tenantId, tenantId] : [identifier.value],
+    )
+    .options({ name: `candidates-${identifier.scheme}${tenantId ? '-in-tenant' : ''}` });
   return rows.map((row: CandidateRow) => toCandidate(row, tenantId));
 }
 
