@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { addApp, showCode } from '../features/authenticators/support.ts';
 import { seedClient } from '../helpers/gatehouse.ts';
 import { authorizationRequest, discover, exchange } from '../helpers/openid.ts';
-import { callApi } from './auth-support.ts';
+import { callApi, tokenOfBoth } from './auth-support.ts';
 import { assertProblem, createProofWorld, MINUTE, post } from './proof-support.ts';
 import { addUser, basic, becomesTrue, eventsOf, postForm, signInForTokens } from './support.ts';
 
@@ -17,8 +17,7 @@ const STEP = 30_000;
 
 const { email } = people.user;
 const own = { id: people.user.id, tenantId };
-/** A token of the hosted sign-in's client, which is first-party; made before there is any factor. */
-const { accessToken: token } = await signInForTokens(world);
+const token = await tokenOfBoth(world, own.id);
 
 const get = (path: string, as = token) => callApi(url, 'GET', path, { token: as });
 const remove = (id: string, as = token) => callApi(url, 'DELETE', `/me/mfa/${id}`, { token: as });

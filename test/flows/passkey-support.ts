@@ -4,7 +4,7 @@ import {
   type SoftwareAuthenticator,
 } from '../helpers/authenticator.ts';
 import { createFakeClock } from '../helpers/clock.ts';
-import { CHEAP_HASHES, callApi } from './auth-support.ts';
+import { CHEAP_HASHES, callApi, tokenOfBoth } from './auth-support.ts';
 import { type Answer, createWorld } from './support.ts';
 
 export const REGISTER = '/me/mfa/webauthn/register';
@@ -43,8 +43,7 @@ export async function createPasskeyFlows() {
       { tenantId: people.tenantId, email, name: 'Lê Chi', emailVerified: true },
       password,
     );
-    const answer = await call('/auth/login', { identifier: email, password });
-    const token = String(answer.body.accessToken);
+    const token = await tokenOfBoth(world, user.id);
     return { id: user.id, email, password, tenantId: people.tenantId, token };
   }
 

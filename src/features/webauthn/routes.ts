@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AppError } from '../../kernel/errors.ts';
-import { type Route, route, type UserActor } from '../../kernel/http/index.ts';
+import { FRESH_SIGN_IN, type Route, route, type UserActor } from '../../kernel/http/index.ts';
 import { newAuthenticator, toAuthenticator } from '../authenticator/index.ts';
 import { authenticatorName, type RecoveryCodesPort } from '../mfa/index.ts';
 import type { SessionService } from '../session/index.ts';
@@ -28,15 +28,12 @@ const registration = z
   })
   .meta({ id: 'PasskeyRegistration' });
 
-/** A new way to sign in asks for a sign-in of at most this age, in seconds (ASVS 7.5.1). */
-const STEP_UP = { maxAge: 900 };
-
 const facts = {
   method: 'POST',
   auth: 'user',
   firstParty: true,
   limit: 'sensitive',
-  stepUp: STEP_UP,
+  stepUp: FRESH_SIGN_IN,
   tags: ['Me'],
 } as const;
 
