@@ -1,4 +1,5 @@
 import type { AccountShell } from './account-shell.ts';
+import type { SecurityAreaModels } from './security-models.ts';
 
 /**
  * Rooms of the account page, in the order of its list; each belongs to a group,
@@ -27,6 +28,6 @@ export interface OverviewModel extends InShell {
 }
 
 /** Every page of the account page. */
-export interface AccountAreaModels {
+export interface AccountAreaModels extends SecurityAreaModels {
   'account-overview': OverviewModel;
 }

@@ -5,6 +5,14 @@ export {
   type InShell,
 } from './account-area-models.ts';
 export type { AccountPageModels, FormError } from './account-models.ts';
+export type {
+  ApplicationLine,
+  FactorLine,
+  HistoryLine,
+  Moment,
+  SecurityAreaModels,
+  SessionLine,
+} from './security-models.ts';
 export type { AccountRoom, AccountShell } from './account-shell.ts';
 export { type Asset, assetPath, assets } from './assets.ts';
 export { brandStylesheet } from './brand-colour.ts';

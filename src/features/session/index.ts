@@ -5,7 +5,7 @@
 
 export type { Application } from './applications.ts';
 export { allowedUser, insertSession, insertSignIn } from './begin.ts';
-export { describeDevice } from './device.ts';
+export { describeDevice, deviceNames } from './device.ts';
 export type { ReplayedToken, SessionEnding } from './ending.ts';
 export { type EndReason, endReasons, sessionEvents } from './events.ts';
 export type { GivenGrant } from './grants.ts';

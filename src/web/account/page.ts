@@ -31,6 +31,8 @@ export interface AccountVisit {
     page: P,
     model: Omit<PageModels[P], 'shell'>,
     status?: number,
+    /** `isOnce`: what is shown cannot be asked for again, as in another language. */
+    options?: { isOnce?: boolean },
   ): Promise<void>;
   /**
    * Ends a form: the browser asks for a page of the account page, which tells once what was done.

@@ -102,12 +102,12 @@ export function createVisits(deps: VisitDeps, all: readonly AccountPage[]) {
         ...known,
         params: (ctx.params ?? {}) as Record<string, string>,
         locale: await deps.pages.localeOf(ctx, context),
-        render: (name, model, status = 200) =>
+        render: (name, model, status = 200, { isOnce = false } = {}) =>
           deps.pages.render(
             ctx,
             name,
             { ...model, shell: shellOf(ctx, page.section, known) } as never,
-            { ...context, status },
+            { ...context, status, isOnce },
           ),
         redirect(path, said) {
           if (said) deps.notices.write(ctx, { sessionId: session.id, ...said });
