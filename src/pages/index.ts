@@ -5,14 +5,6 @@ export {
   type InShell,
 } from './account-area-models.ts';
 export type { AccountPageModels, FormError } from './account-models.ts';
-export type {
-  ApplicationLine,
-  FactorLine,
-  HistoryLine,
-  Moment,
-  SecurityAreaModels,
-  SessionLine,
-} from './security-models.ts';
 export type { AccountRoom, AccountShell } from './account-shell.ts';
 export { type Asset, assetPath, assets } from './assets.ts';
 export { brandStylesheet } from './brand-colour.ts';
@@ -41,6 +33,9 @@ export {
   errorKinds,
   errorMessageIds,
   factorErrors,
+  factorMessages,
+  factWords,
+  historyMessages,
   identifierFieldErrors,
   knownScopes,
   onwardLabels,
@@ -57,6 +52,14 @@ export { checkOverride, type MessagePart } from './overrides.ts';
 export { createPages } from './pages.ts';
 export { recoveryCodesFile } from './recovery-codes-file.ts';
 export type { FactorMethod, SecondFactorPageModels } from './second-factor-models.ts';
+export type {
+  ApplicationLine,
+  FactorLine,
+  HistoryLine,
+  Moment,
+  SecurityAreaModels,
+  SessionLine,
+} from './security-models.ts';
 export type {
   Account,
   ApproveEndModel,

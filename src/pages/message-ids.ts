@@ -109,7 +109,79 @@ export const accountNames = Object.entries(accountSections).flatMap(([section, {
 ]);
 
 /** What a page of the account page tells of the form before it. */
-export const accountNotices = ['account.notice.saved'] as const;
+export const accountNotices = [
+  'account.notice.saved',
+  'account.notice.app-added',
+  'account.notice.passkey-added',
+  'account.notice.renamed',
+  'account.notice.factor-removed',
+  'account.notice.session-ended',
+  /** Takes `count`. */
+  'account.notice.sessions-ended',
+  /** Takes `app`. */
+  'account.notice.disconnected',
+] as const;
+
+/** What can be wrong with a form about factors, and what a person is warned of. */
+export const factorMessages = [
+  'account.error.name',
+  'account.app.name-default',
+  'account.app.wrong-code',
+  'account.passkey.error',
+  'account.security.apps-most',
+  'account.security.passkeys-most',
+  'account.security.warning.last',
+  'account.security.warning.few-codes',
+  'account.security.warning.no-codes',
+  'account.recovery.file',
+] as const;
+
+/** Ways to prove who one is (RFC 8176), and devices, where they are told beside other things. */
+export const factWords = [
+  'amr.fed',
+  'amr.kba',
+  'amr.otp',
+  'amr.pwd',
+  'amr.sms',
+  'amr.unknown',
+  'amr.webauthn',
+  'device.both',
+  'device.unknown',
+] as const;
+
+/** What the history of an account tells, and why it happened. */
+export const historyMessages = [
+  'account.history.account-created',
+  'account.history.account-locked',
+  'account.history.account-reactivated',
+  'account.history.account-suspended',
+  'account.history.application-removed',
+  'account.history.by.administrator',
+  'account.history.by.system',
+  'account.history.email-verified',
+  'account.history.factor-added',
+  'account.history.factor-removed',
+  'account.history.password-changed',
+  'account.history.phone-verified',
+  'account.history.profile-changed',
+  'account.history.reason.ended_by_administrator',
+  'account.history.reason.ended_by_user',
+  'account.history.reason.logout',
+  'account.history.reason.logout_all',
+  'account.history.reason.mfa_changed',
+  'account.history.reason.password_changed',
+  'account.history.reason.password_reset',
+  'account.history.reason.refresh_replay',
+  'account.history.reason.user_deactivated',
+  'account.history.reason.user_suspended',
+  'account.history.recovery-code-used',
+  'account.history.recovery-codes-made',
+  'account.history.second-factor-failed',
+  'account.history.session-ended',
+  'account.history.sign-in-failed',
+  'account.history.signed-in',
+  'account.history.tokens-stolen',
+] as const;
 
 /** What can be wrong with a code that was typed. `too-many` takes `minutes`. */
 export const deviceErrors = [

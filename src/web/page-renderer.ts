@@ -44,6 +44,7 @@ const POLICIES: Partial<Record<PageName, string>> = {
   'sign-in': PASSKEY_CSP,
   'second-factor': PASSKEY_CSP,
   'set-up-passkey': PASSKEY_CSP,
+  'account-passkey-new': PASSKEY_CSP,
 };
 
 /**

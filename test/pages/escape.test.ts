@@ -58,7 +58,11 @@ describe('hostile data', () => {
     for (const value of [...bad, '\\\\evil.example', '/\\evil.example', 'vbscript:x', 'x y']) {
       for (const scene of scenes) {
         for (const [, found = ''] of scene.html('en', brand, () => value).matchAll(address)) {
-          assert.match(found, /^(?:https?:\/\/|\/assets\/|#)/, `${scene.name}: ${value}`);
+          assert.match(
+            found,
+            /^(?:https?:\/\/|\/assets\/|\/account\/|#)/,
+            `${scene.name}: ${value}`,
+          );
         }
       }
     }

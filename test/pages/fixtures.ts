@@ -17,6 +17,7 @@ import {
 import { accountScenes } from './account-fixtures.ts';
 import { areaScenes } from './area-fixtures.ts';
 import { secondFactorScenes } from './second-factor-fixtures.ts';
+import { securityScenes } from './security-fixtures.ts';
 
 /** A page with its data, as a person could meet it. */
 export interface Scene {
@@ -97,6 +98,7 @@ export const onward: PageModels['continue'] = {
 
 /** The pages that have a script, which nothing else can do the work of. */
 export const scripts: Partial<Record<PageName, string>> = {
+  'account-passkey-new': 'passkeys.js',
   continue: 'continue.js',
   'sign-in': 'passkeys.js',
   'second-factor': 'passkeys.js',
@@ -352,6 +354,7 @@ export const scenes: readonly Scene[] = [
   }),
   ...accountScenes(scene),
   ...areaScenes(scene),
+  ...securityScenes(scene),
   ...secondFactorScenes(scene),
   ...deviceScenes(),
   ...approveScenes(),

@@ -12,6 +12,9 @@ import {
   errorKinds,
   errorMessageIds,
   factorErrors,
+  factorMessages,
+  factWords,
+  historyMessages,
   identifierFieldErrors,
   knownScopes,
   type Locale,
@@ -77,6 +80,9 @@ const dynamic = [
   ...accountNames,
   ...accountNotices,
   ...docsLabels,
+  ...factorMessages,
+  ...factWords,
+  ...historyMessages,
   ...pages.locales.map((locale) => `language.${locale}`),
 ];
 

@@ -3,15 +3,7 @@ import { AppError } from '../../../kernel/errors.ts';
 import type { FormError } from '../../../pages/index.ts';
 import { qrCode } from '../../qr-code.ts';
 import { type AccountPage, type AccountVisit, accountPage } from '../page.ts';
-import {
-  afterChange,
-  type FactorDeps,
-  isCode,
-  labelOf,
-  readName,
-  refOf,
-  SECURITY,
-} from './factors.ts';
+import { afterChange, isCode, labelOf, readName, refOf, SECURITY } from './factors.ts';
 import { type RecoveryDeps, showNewCodes } from './recovery.ts';
 import { wordsFor } from './words.ts';
 
@@ -34,8 +26,7 @@ function newAppPage(deps: AppDeps): AccountPage {
     path: NEW,
     section: 'security',
     fresh: true,
-    get: (visit) =>
-      show(visit, wordsFor(deps.texts, visit).text('account.app.name-default'), null),
+    get: (visit) => show(visit, wordsFor(deps.texts, visit).text('account.app.name-default'), null),
     async post(visit, form) {
       const name = readName(form.get('name'));
       if (name === undefined) {

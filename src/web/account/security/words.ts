@@ -36,8 +36,7 @@ export function wordsFor(texts: Pick<Pages, 'text'>, { locale, person }: Account
     };
 
   return {
-    text: (id: string, values?: Record<string, string | number>) =>
-      texts.text(locale, id, values),
+    text: (id: string, values?: Record<string, string | number>) => texts.text(locale, id, values),
     /** Day and time. */
     when: moment(instants),
     /** The time of a day that is told beside it. */
