@@ -96,7 +96,7 @@ export function createAccountArea(deps: FrameDeps, pages: readonly AccountPage[]
       deps.accountSignIn.begin(ctx, { returnTo, ...more });
       return undefined;
     }
-    const missing = page.fresh ? await missingProof(deps, known.session) : undefined;
+    const missing = page.fresh && (await missingProof(deps, known.session, page.fresh));
     if (missing) {
       deps.accountSignIn.begin(ctx, { returnTo, ...missing });
       return undefined;

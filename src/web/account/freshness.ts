@@ -14,9 +14,10 @@ const TWO_FACTORS = 'urn:gatehouse:acr:2fa';
 export async function missingProof(
   deps: { clock: Clock; users: Pick<UserService, 'findSecondFactors'> },
   { userId, acr, authTime }: LiveSession,
+  wanted: true | 'one-factor',
 ): Promise<Pick<SignInRequest, 'fresh' | 'acr'> | undefined> {
   const isOld = deps.clock.now() / 1_000 - authTime > FRESH;
-  const hasSecond = (await deps.users.findSecondFactors(userId)).length > 0;
+  const hasSecond = wanted === true && (await deps.users.findSecondFactors(userId)).length > 0;
   const lacksSecond = hasSecond && (acr === null || acr === ONE_FACTOR);
   if (!isOld && !lacksSecond) return undefined;
   return {

@@ -54,8 +54,9 @@ export interface AccountPage {
   /**
    * Whether a sign-in within the last 15 minutes is needed, with a second factor of
    * whoever has one (ASVS 7.5.1); without it the browser signs in and comes back.
+   * `one-factor`: any sign-in will do, to end what is open (ASVS 7.5.2).
    */
-  fresh?: boolean;
+  fresh?: true | 'one-factor';
   /** Left out where a form has no page of its own: then `from` names the page that it is on. */
   get?(visit: AccountVisit): Promise<void> | void;
   from?: string;

@@ -62,7 +62,7 @@ const othersPage = (deps: SessionPageDeps): AccountPage =>
   accountPage({
     path: OTHERS,
     section: 'sessions',
-    fresh: true,
+    fresh: 'one-factor',
     async get(visit) {
       const { others } = await listSessions(deps, visit);
       await visit.render('account-sessions-others', {
@@ -85,7 +85,7 @@ const sessionPage = (deps: SessionPageDeps): AccountPage =>
   accountPage({
     path: `${SESSIONS}/:id`,
     section: 'sessions',
-    fresh: true,
+    fresh: 'one-factor',
     async get(visit) {
       const { others } = await listSessions(deps, visit);
       const session = others.find(({ endUrl }) => endUrl === `${SESSIONS}/${visit.params.id}`);
