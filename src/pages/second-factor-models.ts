@@ -49,8 +49,8 @@ export interface SetUpModel extends Omit<FactorForm, 'action' | 'challenge' | 'e
 
 /** Where an authenticator app is set up. */
 export interface SetUpAppModel extends FactorForm {
-  /** The QR code as a `data:` address of an SVG. */
-  qrCode: string;
+  /** The QR code: units of a side, and the `d` of an SVG path. */
+  qr: { size: number; path: string };
   /** What the QR code says, for a device that has the app. */
   uri: string;
   /** The key in groups of four. */

@@ -51,7 +51,7 @@ const sent = (method: 'sms' | 'email'): PageModels['second-factor'] => ({
 export const setUpApp: PageModels['set-up-app'] = {
   ...form,
   action: `${BASE}/set-up/app`,
-  qrCode: 'data:image/svg+xml;base64,PHN2Zz48L3N2Zz4=',
+  qr: { size: 33, path: 'M4 4h7v1H4z' },
   uri: 'otpauth://totp/Lotus:khue?secret=JBSWY3DPEHPK3PXP&issuer=Lotus',
   key: 'JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP',
   enrolment: 'an-enrolment',

@@ -1,15 +1,20 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
+import { secondFactorMethods } from '../../features/mfa/index.ts';
 import { requestFacts } from '../../kernel/http/index.ts';
 import { type AccountsDeps, createAccountsStep } from './accounts.ts';
 import { type CodeStepDeps, createCodeStep } from './code.ts';
-import { type CompletionDeps, createCompletion } from './completion.ts';
+import { type Complete, type CompletionDeps, createCompletion } from './completion.ts';
 import { type ConsentDeps, createConsentStep, DENIED } from './consent.ts';
+import { createDueFactors, type DueFactorDeps } from './due-factor.ts';
 import { createForgotStep, type ForgotStepDeps } from './forgot.ts';
 import { createOffers, type OfferDeps } from './offers.ts';
+import { createRecoveryCodesStep, type RecoveryCodesStepDeps } from './recovery-codes.ts';
+import { createSecondFactorStep, factorPages, type SecondFactorStepDeps } from './second-factor.ts';
+import { createSetUpStep, type SetUpStepDeps } from './set-up.ts';
 import { createSignInStep, type SignInStepDeps } from './sign-in.ts';
 import { createSignUpStep, type SignUpStepDeps } from './sign-up.ts';
-import { createSteps, isSignIn, type StepDeps } from './steps.ts';
+import { createSteps, isSignIn, type StepDeps, type Steps } from './steps.ts';
 import { createVerifyStep, type VerifyStepDeps } from './verify.ts';
 
 const BASE = '/interaction/:uid';
@@ -23,7 +28,45 @@ export type InteractionDeps = StepDeps &
   SignUpStepDeps &
   VerifyStepDeps &
   CodeStepDeps &
-  ForgotStepDeps;
+  ForgotStepDeps &
+  DueFactorDeps &
+  SecondFactorStepDeps &
+  SetUpStepDeps &
+  RecoveryCodesStepDeps;
+
+/** The steps between password and sign-in, and the one after the first factor was set up. */
+function addFactorRoutes(
+  router: Router,
+  deps: InteractionDeps,
+  steps: Steps,
+  complete: Complete,
+): void {
+  const due = createDueFactors(deps, steps);
+  const factor = createSecondFactorStep(deps, steps, due, complete);
+  const setUp = createSetUpStep(deps, due, complete);
+  const codes = createRecoveryCodesStep(deps, steps);
+  router
+    .get(`${BASE}/second-factor`, factor.begin)
+    .post(`${BASE}/second-factor/leave`, factor.leave)
+    .post(`${BASE}/second-factor/passkey/options`, factor.options)
+    .post(`${BASE}/second-factor/sms/send`, factor.send('sms'))
+    .post(`${BASE}/second-factor/email/send`, factor.send('email'))
+    .get(`${BASE}/set-up`, setUp.begin)
+    .post(`${BASE}/set-up/later`, setUp.postpone)
+    .get(`${BASE}/set-up/app`, setUp.show('totp'))
+    .post(`${BASE}/set-up/app`, setUp.submitApp)
+    .get(`${BASE}/set-up/passkey`, setUp.show('webauthn'))
+    .post(`${BASE}/set-up/passkey`, setUp.submitPasskey)
+    .post(`${BASE}/set-up/passkey/options`, setUp.options)
+    .get(`${BASE}/recovery-codes`, codes.show)
+    .post(`${BASE}/recovery-codes`, codes.saved)
+    .post(`${BASE}/recovery-codes/file`, codes.download);
+  for (const method of secondFactorMethods) {
+    router
+      .get(`${BASE}/second-factor/${factorPages[method]}`, factor.show(method))
+      .post(`${BASE}/second-factor/${factorPages[method]}`, factor.submit(method));
+  }
+}
 
 /**
  * The steps of a sign-in under /interaction/:uid. The engine decides which step
@@ -53,7 +96,7 @@ export function createInteractions(deps: InteractionDeps): Router {
     await steps.finish(ctx, DENIED);
   }
 
-  return new Router({ strict: true, sensitive: true })
+  const router = new Router({ strict: true, sensitive: true })
     .use((ctx, next) => {
       requestFacts(ctx.req).route = BASE;
       return next();
@@ -84,4 +127,6 @@ export function createInteractions(deps: InteractionDeps): Router {
     .post(`${BASE}/reset/resend`, forgot.resend)
     .post(`${BASE}/consent`, consent.submit)
     .post(`${BASE}/abort`, abort);
+  addFactorRoutes(router, deps, steps, complete);
+  return router;
 }

@@ -87,6 +87,9 @@ export function createSignInStep(
     /** What an interaction begins with. */
     async begin(ctx: Context, step: Step): Promise<void> {
       if (await beginsWithForgot(step)) return seeOther(ctx, pathOf(step, 'forgot'));
+      // Who has signed in has still to save the codes.
+      const { codes } = await deps.journeys.find(step.interaction.uid);
+      if (codes !== undefined) return seeOther(ctx, pathOf(step, 'recovery-codes'));
       const found = await accounts.list(ctx, step);
       if (asksForAccount(step, found)) await accounts.render(ctx, step, found);
       else await renderEmpty(ctx, step);
