@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { z } from 'zod';
+import { mfaEvents } from '../../src/features/mfa/index.ts';
+import type { EventType } from '../../src/kernel/events.ts';
 import { addApp, showCode } from '../features/authenticators/support.ts';
 import { seedClient } from '../helpers/gatehouse.ts';
 import { authorizationRequest, discover, exchange } from '../helpers/openid.ts';
-import { callApi, tokenOfBoth } from './auth-support.ts';
-import { assertProblem, createProofWorld, MINUTE, post } from './proof-support.ts';
+import { callApi } from './auth-support.ts';
+import { assertProblem, createProofWorld, HOUR, MINUTE, post, SECOND } from './proof-support.ts';
 import { addUser, basic, becomesTrue, eventsOf, postForm, signInForTokens } from './support.ts';
 
 /** One's own second factors by the API, the notices of changes, and their reset by others. */
@@ -17,7 +20,21 @@ const STEP = 30_000;
 
 const { email } = people.user;
 const own = { id: people.user.id, tenantId };
-const token = await tokenOfBoth(world, own.id);
+/** A first-party token; made before there is any factor. */
+let token = (await signInForTokens(world)).accessToken;
+
+/** Signs in by password and app: what has both factors may change them. */
+async function signInWithBoth(secret: string): Promise<string> {
+  clock.advance(STEP);
+  const { password } = people.user;
+  const first = await post(world, '/auth/login', { identifier: email, password });
+  assertProblem(first, 401, 'IDENT_MFA_REQUIRED');
+  const code = showCode(secret, clock.now());
+  const answer = { challengeId: first.body.challengeId, method: 'totp', code };
+  const second = await post(world, '/auth/mfa/verify', answer);
+  assert.equal(second.status, 200, JSON.stringify(second.body));
+  return String(second.body.accessToken);
+}
 
 const get = (path: string, as = token) => callApi(url, 'GET', path, { token: as });
 const remove = (id: string, as = token) => callApi(url, 'DELETE', `/me/mfa/${id}`, { token: as });
@@ -71,14 +88,25 @@ test('an app is set up by its URI or QR code and its first code; ten recovery co
   codes = recoveryCodes as unknown as string[];
   assert.equal(codes.length, 10);
   app = { id, secret };
-  const again = await post(world, '/me/mfa/totp/confirm', proof, token);
-  assertProblem(again, 422, 'IDENT_TOKEN_SPENT');
-
   const text = await noticeOf(/An authenticator app was added to your Lotus Health account/);
   assert.ok(text.includes(`/forgot-password?tenant=${tenantId}`));
   for (const hidden of [secret, ...codes]) assert.ok(!text.includes(hidden));
   const listed = (await factors()).recoveryCodes as { left: number };
   assert.equal(listed.left, 10);
+});
+
+test('whoever has a factor shows it before changing any (RFC 9470)', async () => {
+  const alone = await post(world, '/me/mfa/totp/enroll', {}, token);
+  assert.equal(alone.status, 401);
+  const demand = alone.headers.get('www-authenticate') ?? '';
+  assert.match(
+    demand,
+    /error="insufficient_user_authentication", acr_values="urn:gatehouse:acr:2fa/,
+  );
+  token = await signInWithBoth(app.secret);
+  const proof = { id: app.id, code: showCode(app.secret, clock.now()) };
+  const again = await post(world, '/me/mfa/totp/confirm', proof, token);
+  assertProblem(again, 422, 'IDENT_TOKEN_SPENT');
 });
 
 test('a second app brings no codes; names change; what is not yours is 404 (IDOR)', async () => {
@@ -119,8 +147,9 @@ test('a copy of one’s data names authenticators, and has none of their secrets
   const { authenticators, recoveryCodes } = copy.body as Record<string, Record<string, unknown>[]>;
   assert.deepEqual(authenticators, [
     {
-      ...{ type: 'totp', name: 'Điện thoại', lastUsedAt: null },
-      createdAt: new Date(clock.now()).toISOString(),
+      ...{ type: 'totp', name: 'Điện thoại' },
+      createdAt: new Date(clock.now() - STEP).toISOString(),
+      lastUsedAt: new Date(clock.now()).toISOString(),
     },
   ]);
   assert.equal((recoveryCodes as unknown as { left: number }).left, 10);
@@ -265,6 +294,40 @@ test('nobody else resets: not people, not with less, not for another tenant', as
   const operator = await serviceToken(tenantId, WRITE);
   assertProblem(await reset(crypto.randomUUID(), operator), 404, 'IDENT_NOT_FOUND');
   assert.ok((await deps.authenticators.list(own)).length > 0);
+});
+
+test('every other change of a second factor is told too; failures at it once in a day (ASVS 6.3.5, 6.3.7)', async () => {
+  const facts = { subject: own.id, tenantId };
+  const passkey = { userId: own.id, authenticatorId: SOME_ID, type: 'webauthn' as const };
+  const { enrolled, removed, challengeFailed } = mfaEvents;
+  const failed = { userId: own.id, clientId: null, method: 'totp' as const };
+  const happen = <S extends z.ZodObject>(event: EventType<S>, data: z.input<S>) =>
+    knex.transaction((trx) => deps.emit(trx, event, facts, data));
+
+  await happen(enrolled, passkey);
+  await noticeOf(/A passkey was added/);
+  await happen(removed, { ...passkey, by: 'user' });
+  await noticeOf(/A passkey was removed/);
+  await happen(removed, { ...passkey, by: 'system' });
+  await noticeOf(/may have been copied/);
+  await happen(challengeFailed, failed);
+  await noticeOf(/failed at the second too often/);
+  // Nobody can fill the mailbox of a person whose password they have.
+  await happen(challengeFailed, failed);
+  await happen(enrolled, passkey);
+  await noticeOf(/A passkey was added/);
+  clock.advance(24 * HOUR + SECOND);
+  await happen(challengeFailed, failed);
+  await noticeOf(/failed at the second too often/);
+});
+
+test('nobody is told at an address that is not proved to be theirs', async () => {
+  const unproved = await addUser(world, 'unproved');
+  await addApp({ deps, clock }, { id: unproved.id, tenantId });
+  await addApp({ deps, clock }, own, 'Another');
+  await noticeOf(/was added/);
+  const told = mailbox.mails.filter(({ to }) => to.includes(unproved.identifier));
+  assert.ok(!told.some(({ text }) => /authenticator app/.test(text)));
 });
 
 test('changes ask for a recent sign-in (ASVS 7.5.1, RFC 9470)', async () => {

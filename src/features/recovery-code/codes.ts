@@ -7,6 +7,9 @@ const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const LENGTH = 15;
 const GROUP = 5;
 
+/** Characters of what is read as a code at most. */
+const LONGEST = 64;
+
 const CODE = new RegExp(`^[${ALPHABET}]{${LENGTH}}$`);
 
 /** A new code, without the dashes that it is shown with. */
@@ -20,7 +23,7 @@ export const toGroups = (code: string): string =>
 
 /** A code as it was typed, in whatever case and grouping; undefined where it is none. */
 export function readCode(typed: string): string | undefined {
-  if (typed.length > 200) return undefined;
+  if (typed.length > LONGEST) return undefined;
   const code = typed
     .normalize('NFKC')
     .toUpperCase()

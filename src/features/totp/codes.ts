@@ -8,8 +8,12 @@ export const SEED_BYTES = 20;
 
 const CODE = /^\d{6}$/;
 
+/** Characters of what is read as a code at most. */
+const LONGEST = 64;
+
 /** A code as it was typed, without the gap that apps show; undefined where it is none. */
 export function readCode(typed: string): string | undefined {
+  if (typed.length > LONGEST) return undefined;
   const code = typed.normalize('NFKC').replace(/\s/g, '');
   return CODE.test(code) ? code : undefined;
 }

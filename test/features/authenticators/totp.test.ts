@@ -172,3 +172,29 @@ test('nothing is set up for whoever is erased or of another tenant', async () =>
   const confirmed = deps.totp.confirm(owner, id, '000000');
   await assert.rejects(confirmed, { code: 'IDENT_TOKEN_SPENT' });
 });
+
+test('a browser that is remembered is forgotten with each app that counts, not with one that never did', async () => {
+  const owner = await createOwner();
+  const browser = { user_id: owner.id, tenant_id: tenantId };
+  const at = new Date(clock.now());
+  await knex('known_browsers').insert({
+    ...{ ...browser, id: crypto.randomUUID(), browser_hash: Buffer.from(owner.id) },
+    ...{ first_seen_at: at, last_seen_at: at, expires_at: new Date(at.getTime() + STEP) },
+  });
+  const remember = () => knex('known_browsers').where(browser).update({ second_factor_until: at });
+  const isRemembered = async () =>
+    (await knex('known_browsers').where(browser).first()).second_factor_until !== null;
+
+  await remember();
+  await deps.totp.enroll(owner, options);
+  const { id, secret } = await deps.totp.enroll(owner, options);
+  assert.equal(await isRemembered(), true);
+  await deps.totp.confirm(owner, id, showCode(secret, clock.now()));
+  assert.equal(await isRemembered(), false);
+  await remember();
+  assert.equal(await verify(owner, secret, clock.now() + STEP), true);
+  await deps.totp.rename(owner, id, 'Tablet');
+  assert.equal(await isRemembered(), true);
+  await knex.transaction((trx) => deps.totp.remove(trx, owner, id, 'user'));
+  assert.equal(await isRemembered(), false);
+});
