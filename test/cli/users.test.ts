@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { parseConfig } from '../../src/config.ts';
 import { createDeps } from '../../src/deps.ts';
 import { becomesTrue } from '../flows/support.ts';
-import { seedClient, startGatehouse } from '../helpers/gatehouse.ts';
+import { seedClient, startGatehouse, USUAL_HASHES } from '../helpers/gatehouse.ts';
 import { authorizationRequest, discover, exchange, signIn } from '../helpers/openid.ts';
 import { createUserAgent } from '../helpers/user-agent.ts';
 import { count, createCli, hasStack } from './harness.ts';
@@ -92,7 +92,7 @@ test('a hash that another system made is taken as it is, and lets its password i
   });
   assert.equal(both.code, 2);
 
-  const deps = await createDeps(parseConfig({ ...cli.env, LOG_LEVEL: 'silent' }));
+  const deps = await createDeps(parseConfig({ ...cli.env, ...USUAL_HASHES, LOG_LEVEL: 'silent' }));
   t.after(() => deps.close());
   const signIn = () =>
     deps.signIn.withPassword({

@@ -59,5 +59,4 @@ export async function tokenOfBoth({ deps }: Pick<World, 'deps'>, userId: string)
 export const refreshApi = (url: string, refreshToken: string): Promise<Answer> =>
   callApi(url, 'POST', '/auth/refresh', { body: { refreshToken } });
 
-/** Settings that make a hash take little, where it is not what is tested. */
-export const CHEAP_HASHES = { ARGON2_MEMORY: '19456', ARGON2_PASSES: '1' };
+export { CHEAP_HASHES } from '../helpers/gatehouse.ts';

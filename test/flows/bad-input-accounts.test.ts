@@ -61,9 +61,9 @@ for (const { method, path, body } of routes) {
     z.toJSONSchema(body as z.ZodType, { io: 'input', unrepresentable: 'any' }),
   );
   const names = Object.keys(usual).filter((name) => schema.includes(`"${name}"`));
-  const others = [...schema.matchAll(/"(\w+)":\{(?:"default":[^,]*,)?(?:"description"|"type"|"anyOf")/g)].map(
-    ([, name = '']) => name,
-  );
+  const others = [
+    ...schema.matchAll(/"(\w+)":\{(?:"default":[^,]*,)?(?:"description"|"type"|"anyOf")/g),
+  ].map(([, name = '']) => name);
   const fields = [...new Set([...names, ...others])];
 
   test(`${method} ${path}: an odd value in any member is a problem document or does no harm`, async () => {

@@ -16,6 +16,15 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/**
+ * The least that a hash may cost: a tenth of what it does by default. Tests of
+ * the hashes themselves use `USUAL_HASHES`.
+ */
+export const CHEAP_HASHES = { ARGON2_MEMORY: '19456', ARGON2_PASSES: '1' };
+
+/** What a hash costs where nothing is set. */
+export const USUAL_HASHES = { ARGON2_MEMORY: '65536', ARGON2_PASSES: '3' };
+
 export interface TestGatehouse {
   url: string;
   config: Config;
@@ -40,6 +49,7 @@ export async function testEnvironment(
     REDIS_PREFIX: redisPrefix(),
     KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     DATABASE_POOL_SIZE: '13',
+    ...CHEAP_HASHES,
     ...settings,
   };
 }
