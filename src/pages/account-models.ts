@@ -96,7 +96,8 @@ export interface AccountEndModel {
     | 'signed-out-everywhere'
     | 'link-spent'
     | 'factor-failed'
-    | 'factor-expired';
+    | 'factor-expired'
+    | 'account-deleted';
   onward: { href: string; labelId: string } | null;
 }
 

@@ -78,3 +78,12 @@ export function initial(name: string): string {
   const letter = /[\p{L}\p{N}]\p{M}*/u.exec(plain(name).normalize('NFC'));
   return letter ? letter[0].toLocaleUpperCase('und') : '•';
 }
+
+/** The first letters of a person's first and last name; of anything else the first one. */
+export function initials(name: string): string {
+  const words = plain(name).trim().split(/\s+/);
+  const [first = '', ...others] = words;
+  const last = others.at(-1);
+  const end = last === undefined ? '' : initial(last);
+  return `${initial(first)}${end === '•' ? '' : end}`;
+}

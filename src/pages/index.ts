@@ -1,8 +1,15 @@
 export {
   type AccountAreaModels,
   type AccountSection,
+  type AddressCodeModel,
+  type AddressLine,
+  type AddressModel,
+  type AttributeField,
   accountSections,
   type InShell,
+  type OverviewModel,
+  type PasswordModel,
+  type ProfileModel,
 } from './account-area-models.ts';
 export type { AccountPageModels, FormError } from './account-models.ts';
 export type { AccountRoom, AccountShell } from './account-shell.ts';
@@ -24,6 +31,7 @@ export {
 } from './mails.ts';
 export {
   accountEndOnward,
+  accountErrors,
   accountNames,
   accountNotices,
   codeErrors,

@@ -120,6 +120,11 @@ export const accountNotices = [
   'account.notice.sessions-ended',
   /** Takes `app`. */
   'account.notice.disconnected',
+  'account.notice.email',
+  'account.notice.phone',
+  'account.notice.password',
+  'account.notice.password-mail',
+  'code.resent',
 ] as const;
 
 /** What can be wrong with a form about factors, and what a person is warned of. */
@@ -181,6 +186,22 @@ export const historyMessages = [
   'account.history.sign-in-failed',
   'account.history.signed-in',
   'account.history.tokens-stolen',
+] as const;
+
+/** What can be wrong with what is typed on the account page. Two take `min` and `max`. */
+export const accountErrors = [
+  'account.address.same',
+  'account.address.taken',
+  'account.delete.mismatch',
+  'account.error.stale',
+  'account.field.invalid',
+  'account.field.length',
+  'account.field.name',
+  'account.field.number',
+  'account.field.range',
+  'account.field.required',
+  'account.password.current-required',
+  'account.password.current-wrong',
 ] as const;
 
 /** What can be wrong with a code that was typed. `too-many` takes `minutes`. */

@@ -1,7 +1,16 @@
 import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
 import { fontName } from './assets.ts';
-import { clip, escapeHtml, exactAttribute, imageUrl, initial, linkUrl, webUrl } from './html.ts';
+import {
+  clip,
+  escapeHtml,
+  exactAttribute,
+  imageUrl,
+  initial,
+  initials,
+  linkUrl,
+  webUrl,
+} from './html.ts';
 import { locales } from './locale.ts';
 import { folderUrl, loadMessages, type Messages } from './messages.ts';
 import type {
@@ -63,6 +72,7 @@ function context<P extends PageName>(
     imageUrl,
     linkUrl,
     initial,
+    initials,
   };
 }
 

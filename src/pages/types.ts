@@ -43,6 +43,7 @@ export interface LandingModel {
   issuer: string;
   discoveryUrl: string;
   everywhereUrl: string;
+  accountUrl: string;
   docsLinks: { href: string; labelId: string }[];
   demoUrl: string | null;
 }

@@ -26,6 +26,7 @@ export function landingRoutes(deps: {
         issuer: ISSUER,
         discoveryUrl: `${ISSUER}/.well-known/openid-configuration`,
         everywhereUrl: '/logout/everywhere',
+        accountUrl: '/account',
         docsLinks: [{ href: '/openapi.json', labelId: 'landing.docs.api' }],
         demoUrl: deps.config.DEMO_URL ?? null,
       },

@@ -44,6 +44,7 @@ export function createApiParts(
   const routes = apiRoutes({ ...features, me: { ...features, exportData } });
   let document: string | undefined;
   return {
+    exportData,
     routes,
     limiter: createRequestLimiter(features.rateLimits, REQUEST_BUDGETS),
     authenticate: createAuthenticate({

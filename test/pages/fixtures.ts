@@ -153,6 +153,7 @@ export const landing: PageModels['landing'] = {
   issuer: 'https://id.example.org',
   discoveryUrl: 'https://id.example.org/.well-known/openid-configuration',
   everywhereUrl: '/logout/everywhere',
+  accountUrl: '/account',
   docsLinks: docsLabels.map((labelId) => ({ href: '/docs', labelId })),
   demoUrl: '/demo',
 };

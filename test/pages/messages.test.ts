@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { IntlMessageFormat } from 'intl-messageformat';
 import {
   accountEndOnward,
+  accountErrors,
   accountNames,
   accountNotices,
   codeErrors,
@@ -77,6 +78,7 @@ const dynamic = [
   ...factorErrors,
   ...passwordErrors,
   ...accountEndOnward,
+  ...accountErrors,
   ...accountNames,
   ...accountNotices,
   ...docsLabels,

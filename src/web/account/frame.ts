@@ -16,12 +16,13 @@ import { createSealedCookie } from '../sealed-cookie.ts';
 import { missingProof } from './freshness.ts';
 import type { AccountPage, AccountVisit } from './page.ts';
 import { type AccountSignIn, RETURN_PATH } from './sign-in-port.ts';
-import { createVisits, type Known, notice } from './visit.ts';
+import { createVisits, GOODBYE, type Known, notice, seeOther } from './visit.ts';
 
 export const BASE = '/account';
 const SWITCH_PATH = `${BASE}/switch`;
 const SIGN_OUT_PATH = `${BASE}/sign-out`;
 const SIGNED_OUT_PATH = `${BASE}/signed-out`;
+const GOODBYE_PATH = `${BASE}/goodbye`;
 
 /** Longest address that a sign-in comes back to, in characters. */
 const LONGEST_ADDRESS = 512;
@@ -40,13 +41,6 @@ export interface FrameDeps {
   pages: PageRenderer;
   errorPages: ErrorPages;
   csrf: CsrfTokens;
-}
-
-/** 303: after a form never a redirect that repeats it (RFC 9700 4.12). */
-function seeOther(ctx: Context, location: string): void {
-  ctx.set('Cache-Control', 'no-store');
-  ctx.status = 303;
-  ctx.redirect(location);
 }
 
 const account = z.object({ sessionId: z.uuid(), userId: z.uuid() });
@@ -73,7 +67,11 @@ export function createAccountArea(deps: FrameDeps, pages: readonly AccountPage[]
   const notices = createSealedCookie({
     ...{ ...base, name: 'gh_account_notice', schema: notice, maxAge: NOTICE_AGE },
   });
-  const paths = { switchPath: SWITCH_PATH, signOutPath: SIGN_OUT_PATH };
+  const paths = {
+    switchPath: SWITCH_PATH,
+    signOutPath: SIGN_OUT_PATH,
+    goodbyePath: GOODBYE_PATH,
+  };
   const visits = createVisits({ ...deps, ...paths, cookie, notices }, pages);
 
   /** Who this browser is here; nobody where the session or the account is over. */
@@ -179,6 +177,18 @@ export function createAccountArea(deps: FrameDeps, pages: readonly AccountPage[]
     });
   }
 
+  /** The last page of an account, for whoever has just had it erased in this browser. */
+  async function showGoodbye(ctx: Context): Promise<void> {
+    const said = notices.read(ctx);
+    if (said?.id !== GOODBYE) return seeOther(ctx, '/');
+    await deps.pages.render(
+      ctx,
+      'account-end',
+      { state: 'account-deleted', onward: { href: '/', labelId: 'account-end.onward.home' } },
+      { tenantId: String(said.values?.tenantId) },
+    );
+  }
+
   const router = new Router({ strict: true, sensitive: true })
     .use((ctx, next) => {
       requestFacts(ctx.req).route = BASE;
@@ -187,6 +197,7 @@ export function createAccountArea(deps: FrameDeps, pages: readonly AccountPage[]
     .get(RETURN_PATH, comeBack)
     .post(SIGN_OUT_PATH, signOut)
     .get(SIGNED_OUT_PATH, showSignedOut)
+    .get(GOODBYE_PATH, showGoodbye)
     .get(SWITCH_PATH, (ctx) =>
       deps.accountSignIn.begin(ctx, { returnTo: BASE, choosesAccount: true }),
     );

@@ -41,8 +41,8 @@ export interface AccountVisit {
   redirect(path: string, notice?: FormError): void;
   /** A page's words for an error. @throws the error itself where a person can do nothing about it */
   explain(error: unknown): StepFailure;
-  /** Forgets in this browser who is signed in: for pages that end the session. */
-  forget(): void;
+  /** After the account was erased: the browser forgets it and is shown the last page. */
+  sayGoodbye(): Promise<void>;
 }
 
 /** A page or a form of the account page, as data. */

@@ -14,6 +14,7 @@ import type { PageContext, PageRenderer } from '../page-renderer.ts';
 import type { SealedCookie } from '../sealed-cookie.ts';
 import { toStepFailure } from '../step-failures.ts';
 import type { AccountPage, AccountVisit } from './page.ts';
+import type { AccountSignIn } from './sign-in-port.ts';
 
 /** Who is signed in, as far as a request knows. */
 export interface Known {
@@ -30,12 +31,24 @@ export const notice = z.object({
 });
 type Notice = z.output<typeof notice>;
 
+/** The notice that the last page follows from. */
+export const GOODBYE = 'goodbye';
+
+/** 303: after a form never a redirect that repeats it (RFC 9700 4.12). */
+export function seeOther(ctx: Context, location: string): void {
+  ctx.set('Cache-Control', 'no-store');
+  ctx.status = 303;
+  ctx.redirect(location);
+}
+
 export interface VisitDeps {
   pages: PageRenderer;
   cookie: Pick<SealedCookie<unknown>, 'clear'>;
   notices: SealedCookie<Notice>;
   switchPath: string;
   signOutPath: string;
+  goodbyePath: string;
+  accountSignIn: Pick<AccountSignIn, 'forgetEnded'>;
 }
 
 type Room = Omit<AccountRoom, 'isCurrent'> & { section: AccountSection; group: string | null };
@@ -111,12 +124,16 @@ export function createVisits(deps: VisitDeps, all: readonly AccountPage[]) {
           ),
         redirect(path, said) {
           if (said) deps.notices.write(ctx, { sessionId: session.id, ...said });
-          ctx.set('Cache-Control', 'no-store');
-          ctx.status = 303;
-          ctx.redirect(path);
+          seeOther(ctx, path);
         },
         explain: (error) => toStepFailure(ctx, error),
-        forget: () => deps.cookie.clear(ctx),
+        async sayGoodbye() {
+          deps.cookie.clear(ctx);
+          await deps.accountSignIn.forgetEnded(ctx);
+          const values = { tenantId: person.tenantId };
+          deps.notices.write(ctx, { sessionId: session.id, id: GOODBYE, values });
+          seeOther(ctx, deps.goodbyePath);
+        },
       };
     },
   };
