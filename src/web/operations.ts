@@ -16,6 +16,15 @@ export interface OperationsDeps {
 
 type Answer = (ctx: Parameters<Middleware>[0]) => Promise<void> | void;
 
+/**
+ * Whose pages may use passkeys of this domain though they are not of it (WebAuthn
+ * Level 3, 5.11): browsers ask here before they let a page of another domain.
+ */
+const relatedOrigins = ({ ISSUER, WEBAUTHN_ORIGINS }: Config): string => {
+  const pages = WEBAUTHN_ORIGINS.filter((origin) => /^https?:/.test(origin));
+  return JSON.stringify({ origins: [new URL(ISSUER).origin, ...pages] });
+};
+
 /** What operators and probes ask: health, metrics, the documents of API and events; with the aliases in use. */
 export function operationsRoutes(deps: OperationsDeps): Middleware {
   const live: Answer = (ctx) => {
@@ -43,6 +52,7 @@ export function operationsRoutes(deps: OperationsDeps): Middleware {
       ctx.body = text();
     };
   const openApi = document(deps.openApi);
+  const passkeyOrigins = document(() => relatedOrigins(deps.config));
   const asyncApi = document(deps.asyncApi);
   const routes = new Map<string, Answer>([
     ['/health/live', live],
@@ -53,6 +63,7 @@ export function operationsRoutes(deps: OperationsDeps): Middleware {
     ['/openapi.json', openApi],
     ['/v1/api/identity/doc/openapi.json', openApi],
     ['/asyncapi.json', asyncApi],
+    ['/.well-known/webauthn', passkeyOrigins],
     ['/v1/api/identity/doc/asyncapi.json', asyncApi],
   ]);
   return async (ctx, next) => {

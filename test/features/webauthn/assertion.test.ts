@@ -44,6 +44,13 @@ test('pages of other origins that the operator names may be used, and apps', asy
   }
 });
 
+test('browsers are told which pages of other domains may use passkeys of this one (Level 3, 5.11)', async () => {
+  const answer = await fetch(`${origin}/.well-known/webauthn`);
+  assert.equal(answer.status, 200);
+  assert.match(answer.headers.get('content-type') ?? '', /^application\/json/);
+  assert.deepEqual(await answer.json(), { origins: [origin, 'https://app.example.org'] });
+});
+
 const lies: Record<string, Lies> = {
   'another origin': { origin: 'https://login.example.net' },
   'the origin of a subdomain': { origin: 'https://evil.app.example.org' },
