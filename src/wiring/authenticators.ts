@@ -36,7 +36,7 @@ export function createAuthenticatorParts(
   const keepers = [webauthn, totp];
   const authenticators = createAuthenticators({ knex, keepers, recoveryCodes, tenants });
   const mfaReset = createMfaReset({
-    ...{ knex, emit, authenticators, sessions, users },
+    ...{ knex, clock, emit, authenticators, sessions, users },
     onBackgroundError: (error) => log.error({ err: error }, 'background work failed'),
   });
   return { totp, webauthn, recoveryCodes, authenticators, mfaReset };

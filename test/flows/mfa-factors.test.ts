@@ -272,6 +272,11 @@ test('an administrator of the tenant takes all factors away; every session ends 
   assert.match(text, /An administrator took all second factors/);
   assert.match(text, /set up a second factor anew:\s+http:\/\/localhost:\d+\/account\s/);
 
+  // From then on the password alone is enough, where the tenant asks for no more.
+  clock.advance(SECOND);
+  const again = await post(world, '/auth/login', credentials);
+  assert.equal(again.status, 200);
+
   const [event] = await eventsOf(deps, 'identity.user.mfa_reset.v1');
   assert.deepEqual(event?.data, { userId: user.id, removed: 1 });
   const removed = (await eventsOf(deps, 'identity.user.mfa_removed.v1')).at(-1);

@@ -49,6 +49,25 @@ function afterNextProof(work: () => Promise<unknown>): void {
 let count = 0;
 const addPerson = () => addUser(world, `closing-${count++}`);
 
+/** Signs in on the pages, and makes the change before the redirect is followed. */
+async function assertNoSession(change: (person: Person) => Promise<unknown>): Promise<void> {
+  const person = await addPerson();
+  const configuration = await discover(url, world.client);
+  const request = await authorizationRequest(configuration, world.client.redirectUri);
+  const agent = createUserAgent(url);
+  const page = await agent.follow(request.url);
+  const { action, fields } = findForm(page, '/sign-in');
+  const { identifier, password } = person;
+  const body = new URLSearchParams({ ...fields, identifier, password });
+  const letIn = await agent.fetch(action, { method: 'POST', body });
+  assert.equal(letIn.status, 303, 'the password was right');
+  await change(person);
+  const end = await agent.follow(new URL(letIn.headers.get('location') ?? '', url));
+  assert.equal(end.url.searchParams.get('code'), null, end.url.href);
+  assert.ok(end.response.status < 500, `${end.response.status}`);
+  assert.deepEqual(await deps.sessions.list(tenantId, person.id), []);
+}
+
 for (const [name, change] of Object.entries(changes)) {
   test(`API: ${name} between the proof and the session leaves no session`, async () => {
     const person = await addPerson();
@@ -60,24 +79,12 @@ for (const [name, change] of Object.entries(changes)) {
     assert.deepEqual(await deps.sessions.listGrants(person.id), []);
   });
 
-  test(`pages: ${name} between the proof and the redirect that follows it leaves no session`, async () => {
-    const person = await addPerson();
-    const configuration = await discover(url, world.client);
-    const request = await authorizationRequest(configuration, world.client.redirectUri);
-    const agent = createUserAgent(url);
-    const page = await agent.follow(request.url);
-    const { action, fields } = findForm(page, '/sign-in');
-    const { identifier, password } = person;
-    const body = new URLSearchParams({ ...fields, identifier, password });
-    const letIn = await agent.fetch(action, { method: 'POST', body });
-    assert.equal(letIn.status, 303, 'the password was right');
-    await change(person);
-    const end = await agent.follow(new URL(letIn.headers.get('location') ?? '', url));
-    assert.equal(end.url.searchParams.get('code'), null, end.url.href);
-    assert.ok(end.response.status < 500, `${end.response.status}`);
-    assert.deepEqual(await deps.sessions.list(tenantId, person.id), []);
-  });
+  test(`pages: ${name} between the proof and the redirect that follows it leaves no session`, () =>
+    assertNoSession(change));
 }
+
+test('pages: a reset of second factors between the proof and the redirect leaves no session (ASVS 6.4.4)', () =>
+  assertNoSession(({ id }) => deps.mfaReset.reset(tenantId, id)));
 
 test('of sign-ins at the same time as a change, those let in by the old password hold no session after it', async () => {
   const person = await addPerson();

@@ -7,6 +7,15 @@ export async function hasFactor(trx: Knex.Transaction, userId: string): Promise<
   return rows[0].kinds > 0;
 }
 
+/** Sign-ins from before `now` begin no session any more. */
+export async function refuseEarlierSignIns(
+  trx: Knex.Transaction,
+  { id, tenantId }: UserRef,
+  now: Date,
+): Promise<void> {
+  await trx('users').where({ id, tenant_id: tenantId }).update({ signed_out_at: now });
+}
+
 /** Whatever browser a user signs in from next is asked for a second factor. */
 export async function forgetRememberedBrowsers(
   trx: Knex.Transaction,

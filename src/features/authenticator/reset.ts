@@ -1,10 +1,11 @@
 import type { Knex } from 'knex';
+import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
 import type { Emit } from '../../kernel/events.ts';
 import { lockOwner, mfaEvents } from '../mfa/index.ts';
 import type { SessionService } from '../session/index.ts';
 import type { User, UserService } from '../user/index.ts';
-import { forgetRememberedBrowsers } from './repository.ts';
+import { forgetRememberedBrowsers, refuseEarlierSignIns } from './repository.ts';
 import type { Authenticators } from './service.ts';
 
 /** What an administrator does for a person who has lost every factor (ASVS 6.4.4). */
@@ -23,6 +24,7 @@ export interface MfaReset {
 
 export interface MfaResetDeps {
   knex: Knex;
+  clock: Clock;
   emit: Emit<Knex.Transaction>;
   authenticators: Pick<Authenticators, 'removeAll'>;
   sessions: Pick<SessionService, 'endAllWithin' | 'restoreRevocations'>;
@@ -32,7 +34,7 @@ export interface MfaResetDeps {
 }
 
 export function createMfaReset(deps: MfaResetDeps): MfaReset {
-  const { knex, emit, authenticators, sessions, users } = deps;
+  const { knex, clock, emit, authenticators, sessions, users } = deps;
 
   async function findUser(tenantId: string, userId: string): Promise<User> {
     const user = (await users.findAccount(userId))?.user;
@@ -48,6 +50,8 @@ export function createMfaReset(deps: MfaResetDeps): MfaReset {
         if (!(await lockOwner(trx, user))) throw new AppError('IDENT_NOT_FOUND');
         const count = await authenticators.removeAll(trx, user, 'administrator');
         await forgetRememberedBrowsers(trx, user);
+        // Whoever has the lost phone may have signed in by it, and kept the last step back.
+        await refuseEarlierSignIns(trx, user, new Date(clock.now()));
         // Written even where there was nothing: sessions end all the same.
         const facts = { subject: user.id, tenantId: user.tenantId };
         await emit(trx, mfaEvents.reset, facts, { userId: user.id, removed: count });

@@ -1,7 +1,8 @@
 /**
  * SQL for statements by which a session begins. The person must still be who was
- * let in: a change of the password, a suspension or an erasure that came between
- * the proof and the session, and ended all there were, must not miss this one. Those
+ * let in: a change of the password, a suspension, an erasure or a reset of second
+ * factors that came between the proof and the session, and ended all there were, must
+ * not miss this one. Those
  * lock the user's row first, then the password's; so is it here.
  */
 
@@ -10,13 +11,17 @@ interface BeginParameters {
   userId: string;
   /** When the password was set that was proved; null where another proof counts. */
   passwordSetAt: string;
+  /** When the person signed in, seconds since the epoch. */
+  signedInAt: string;
 }
 
 /** The CTE `allowed`: the user, with the tenant, if a session may begin; locked until the commit. */
-export const allowedUser = ({ userId, passwordSetAt }: BeginParameters): string =>
+export const allowedUser = ({ userId, passwordSetAt, signedInAt }: BeginParameters): string =>
   `person AS MATERIALIZED (
      SELECT id, tenant_id FROM users
-      WHERE id = ${userId}::uuid AND status IN ('active', 'pending_verification') FOR SHARE
+      WHERE id = ${userId}::uuid AND status IN ('active', 'pending_verification')
+        AND (signed_out_at IS NULL OR to_timestamp(${signedInAt}::bigint) > signed_out_at)
+        FOR SHARE
    ), password AS MATERIALIZED (
      SELECT 1 FROM user_passwords
       WHERE user_id = (SELECT id FROM person) AND changed_at = ${passwordSetAt}::timestamptz

@@ -110,11 +110,17 @@ export async function lockAllowedUser(
   trx: Knex.Transaction,
   userId: string,
   passwordSetAt: string | null,
+  signedInAt: number | null,
 ): Promise<{ id: string; tenantId: string } | undefined> {
-  const allowed = allowedUser({ userId: ':userId', passwordSetAt: ':passwordSetAt' });
+  const allowed = allowedUser({
+    userId: ':userId',
+    passwordSetAt: ':passwordSetAt',
+    signedInAt: ':signedInAt',
+  });
   const { rows } = await trx.raw(`WITH ${allowed} SELECT id, tenant_id FROM allowed`, {
     userId,
     passwordSetAt: passwordSetAt as string,
+    signedInAt: signedInAt as number,
   });
   return rows[0] && { id: rows[0].id, tenantId: rows[0].tenant_id };
 }

@@ -152,7 +152,8 @@ function saveSignedIn(
 ) {
   const { uid, userId } = record;
   return deps.knex.transaction(async (trx): Promise<SaveResult> => {
-    const user = await lockAllowedUser(trx, userId, save.passwordSetAt ?? null);
+    const signedInAt = typeof save.payload.loginTs === 'number' ? save.payload.loginTs : null;
+    const user = await lockAllowedUser(trx, userId, save.passwordSetAt ?? null, signedInAt);
     if (!user) return 'ended';
     const userBefore = await lockUser(trx, uid);
     const result = await saveSession(inTransaction(trx), record);

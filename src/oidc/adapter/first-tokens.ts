@@ -11,7 +11,11 @@ import { currentCache, type FirstTokens, type RequestCache } from './request-cac
  */
 const BEGIN = {
   name: 'first-tokens',
-  text: `WITH ${allowedUser({ userId: '$1', passwordSetAt: '$2' })},
+  text: `WITH ${allowedUser({
+    userId: '$1',
+    passwordSetAt: '$2',
+    signedInAt: "($6::json ->> 'loginTs')",
+  })},
     began AS (${insertSession({
       id: '$3',
       idHash: '$4',
