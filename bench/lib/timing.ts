@@ -54,13 +54,13 @@ function kindsOf({ people, suspended, closed }: Stores['world']): Kind[] {
     },
     {
       name: 'locked, known',
-      like: 'locked, known',
+      like: 'wrong password',
       status: 423,
       attempt: () => ({ identifier: closed.email, password: PASSWORD }),
     },
     {
       name: 'locked, unknown',
-      like: 'locked, known',
+      like: 'wrong password',
       status: 423,
       attempt: () => wrong(CLOSED_STRANGER),
     },

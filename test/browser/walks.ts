@@ -55,7 +55,7 @@ export async function liveAccount(page: Page, email: string, see: See): Promise<
   await see('forgot', 'Forgot your password?', ['dark', 'phone']);
   await page.locator('#identifier').fill(email);
   await press(page, 'Send a code');
-  await see('reset', 'Choose a new password', ['dark', 'phone']);
+  await see('reset', 'Enter your code', ['dark', 'phone']);
   await openLink(page, email);
   await page.locator('#password').fill(CHANGED);
   await press(page, 'Save the new password');

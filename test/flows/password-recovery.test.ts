@@ -359,3 +359,33 @@ test('without a mail server the answer is 503 for everybody, and nothing is made
   const { count } = (await bare.deps.postgres.knex('one_time_links').count().first()) ?? {};
   assert.equal(Number(count), 0);
 });
+
+suite('a code that is verified before the password is chosen', () => {
+  const verify = (body: unknown) => post(world, '/auth/password/verify-code', body);
+
+  test('a password that is refused costs neither the code nor the token, which sets one password', async () => {
+    const person = await addPerson();
+    await ask(person.email);
+    const claim = { identifier: person.email, code: codeIn(await mailbox.take(person.email)) };
+    const verified = await verify(claim);
+    assert.equal(verified.status, 200, JSON.stringify(verified.body));
+    const { resetToken: token } = verified.body;
+    assertProblem(await verify(claim), 422, 'IDENT_TOKEN_SPENT');
+    assertProblem(await reset({ token, password: 'password' }), 400, 'IDENT_WEAK_PASSWORD');
+    assert.equal((await reset({ token, password: FINE })).status, 204);
+    assertProblem(await reset({ token, password: FINER }), 422, 'IDENT_TOKEN_SPENT');
+    assert.equal((await login(person.email, FINE)).status, 200);
+  });
+
+  test('ASVS 6.3.8: for nobody it is refused like a wrong code', async () => {
+    const person = await addPerson();
+    await ask(person.email);
+    const code = wrongCode(codeIn(await mailbox.take(person.email)));
+    const [wrong, unknown] = [
+      await verify({ identifier: person.email, code }),
+      await verify({ identifier: 'nobody-at-all@lotus.example', code }),
+    ];
+    assertProblem(wrong, 422, 'IDENT_TOKEN_SPENT');
+    assert.deepEqual(shapeOf(unknown), shapeOf(wrong));
+  });
+});

@@ -124,10 +124,14 @@ const recoveryScenes = (scene: MakeScene): Scene[] => [
   scene('reset-fields', 'reset', {
     ...reset,
     code: '123456',
-    fieldErrors: {
-      code: { id: 'code.error.wrong' },
-      password: { id: 'password.error.short', values },
-    },
+    fieldErrors: { code: { id: 'code.error.wrong' } },
+  }),
+  scene('reset-weak', 'reset', {
+    ...reset,
+    sentTo: null,
+    token: 'a-token',
+    resendAction: null,
+    fieldErrors: { password: { id: 'password.error.short', values } },
   }),
   scene('reset-locked', 'reset', { ...reset, error: { id: 'sign-in.error.locked', values } }),
   scene('confirm-email', 'confirm-email', {

@@ -21,19 +21,31 @@ const forgotRequest = z.object({ identifier, tenant: tenantName }).meta({ id: 'F
 const resetRequest = z
   .union([
     z.strictObject({
-      token: z.string().min(1).max(100).describe('From the link in the mail; 30 minutes'),
+      token: z
+        .string()
+        .min(1)
+        .max(100)
+        .describe('From the link in the mail, or for a code that was verified; 30 minutes'),
       password,
     }),
     z.strictObject({ identifier, code: sixDigits, password, tenant: tenantName }),
   ])
   .meta({ id: 'ResetPassword' });
 
+const verifyCodeRequest = z
+  .object({ identifier, code: sixDigits, tenant: tenantName })
+  .meta({ id: 'VerifyPasswordCode' });
+
+const verifiedCode = z
+  .object({ resetToken: z.string().describe('The `token` of a reset') })
+  .meta({ id: 'VerifiedPasswordCode' });
+
 const changeRequest = z
   .object({ currentPassword: password, newPassword: password })
   .meta({ id: 'ChangePassword' });
 
 export interface PasswordRouteDeps {
-  password: Pick<PasswordService, 'forgot' | 'reset' | 'resetByCode' | 'change'>;
+  password: Pick<PasswordService, 'forgot' | 'verifyCode' | 'reset' | 'resetByCode' | 'change'>;
   tenants: Pick<TenantService, 'findByName'>;
 }
 
@@ -56,6 +68,27 @@ const forgot = ({ password: service, tenants }: PasswordRouteDeps): Route =>
       const claim = await claimOf(tenants, body.identifier, body.tenant);
       await service.forgot(claim, languagesOf(request));
       return { status: 'accepted' as const };
+    },
+  });
+
+const verifyCode = ({ password: service, tenants }: PasswordRouteDeps): Route =>
+  route({
+    method: 'POST',
+    path: '/auth/password/verify-code',
+    auth: 'none',
+    limit: 'sensitive',
+    summary: 'Use the code that was sent up for a token that sets a new password',
+    description:
+      'For clients that ask for the code first and for the password after it. The token is good ' +
+      'for thirty minutes and one password; one that is refused does not use it up.',
+    tags: TAG,
+    operationId: 'verifyPasswordCode',
+    body: verifyCodeRequest,
+    responses: { 200: verifiedCode },
+    errors: ['IDENT_TOKEN_SPENT', 'IDENT_LOCKED'],
+    async handle({ body }) {
+      const claim = await claimOf(tenants, body.identifier, body.tenant);
+      return { resetToken: await service.verifyCode(claim, body.code) };
     },
   });
 
@@ -109,4 +142,4 @@ const change = ({ password: service }: PasswordRouteDeps): Route =>
 
 /** Passwords that people have forgotten, or want to change. */
 export const passwordRoutes = (deps: PasswordRouteDeps): Route[] =>
-  [forgot, reset, change].map((make) => make(deps));
+  [forgot, verifyCode, reset, change].map((make) => make(deps));

@@ -119,6 +119,7 @@ export function createPasswordService(deps: PasswordServiceDeps) {
 
   return {
     forgot: recovery.forgot,
+    verifyCode: recovery.useCode,
     reset,
 
     /**

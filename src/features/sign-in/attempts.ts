@@ -126,10 +126,14 @@ export function createAttemptLimits(
     async take({ clientIp, account, device }) {
       const ofAddress = budget.address(addressKey(clientIp));
       const ofAccount = budget.account(account);
-      if (device === null) return takeFrom([ofAddress, ofAccount]);
-      const taken = await takeFrom([ofAddress, budget.device(account, device)]);
+      const ofDevice = device === null ? undefined : budget.device(account, device);
+      const own = ofDevice && (await takeFrom([ofAddress, ofDevice]));
+      if (own && own.refusedBy !== 'account') return own;
       // A browser that has used up what is its own is like any other.
-      return taken.refusedBy === 'account' ? takeFrom([ofAddress, ofAccount]) : taken;
+      const taken = await takeFrom([ofAddress, ofAccount]);
+      // Trying a closed account costs as much as any other, and no address may do so for ever.
+      if (taken.refusedBy === 'account') await rateLimits.hitAll([ofAddress]);
+      return taken;
     },
     async isLocked(account, device) {
       if (device !== null && (await isOpen(budget.device(account, device)))) return false;

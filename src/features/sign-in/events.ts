@@ -11,6 +11,7 @@ export const failureReasons = [
   'wrong_passkey',
   'not_active',
   'ambiguous',
+  'locked',
 ] as const;
 export type FailureReason = (typeof failureReasons)[number];
 

@@ -59,6 +59,15 @@ export function createSignInService(deps: SignInDeps) {
     throw new AppError('IDENT_INVALID_CREDENTIALS', { log: { reason } });
   }
 
+  /** Does for a closed account what is done for a wrong password, whatever was typed. */
+  async function refuseClosed(
+    { clientId }: Pick<PasswordSignIn, 'clientId'>,
+    candidate: Pick<Candidate, 'id' | 'tenantId'> | undefined,
+  ): Promise<void> {
+    await deps.passwords.verify('', null);
+    await tries.failClosed({ candidate, clientId });
+  }
+
   async function verify(
     request: Pick<PasswordSignIn, 'password'>,
     candidate: Pick<Candidate, 'passwordHash'> | undefined,
@@ -109,7 +118,7 @@ export function createSignInService(deps: SignInDeps) {
       const device = await deps.browsers.recognise(user, request.device);
       const attempt: Attempt = { clientIp, account: accountKey(user.id), device };
       const facts = { userId: user.id, tenantId: user.tenantId };
-      const taken = await tries.take(attempt, facts);
+      const taken = await tries.take(attempt, facts, () => refuseClosed(request, user));
       if (!(await verify(request, user, taken))) {
         const reason = user.passwordHash === null ? 'no_password' : 'wrong_password';
         return refuse(request, user, reason, taken.lockedUntil);
@@ -132,7 +141,7 @@ export function createSignInService(deps: SignInDeps) {
         device: await deps.browsers.recognise(candidate ?? null, request.device),
       };
       const facts = { userId: candidate?.id ?? null, tenantId: candidate?.tenantId ?? null };
-      const taken = await tries.take(attempt, facts);
+      const taken = await tries.take(attempt, facts, () => refuseClosed(request, candidate));
       const matches = await verify(request, candidate, taken);
       const reason = reasonToRefuse(found, matches) ?? (await reasonToWait(deps, candidate));
       if (!candidate || reason) {

@@ -31,16 +31,36 @@ interface Failure {
 
 /** What every way to sign in does with a try, whatever is proved by it. */
 export function createTries(deps: TryDeps) {
+  async function record({ candidate, clientId, reason, lockedUntil }: Failure): Promise<void> {
+    const userId = candidate?.id ?? null;
+    const tenantId = candidate?.tenantId ?? null;
+    const facts = { subject: userId ?? 'unknown', tenantId, actorId: null };
+    await deps.knex.transaction(async (trx) => {
+      await deps.emit(trx, signInEvents.loginFailed, facts, { userId, clientId, reason });
+      if (lockedUntil) {
+        const until = lockedUntil.toISOString();
+        await deps.emit(trx, signInEvents.locked, facts, { userId, until });
+      }
+    });
+  }
+
   return {
     /**
      * Takes the attempt from its budgets before the proof is looked at.
-     * @throws AppError IDENT_LOCKED, IDENT_RATE_LIMITED
+     * @param atClosed the work of a proof that fails, for an account that is closed: its time must
+     *   not tell that (ASVS 6.3.8)
+     * @throws AppError IDENT_LOCKED, IDENT_RATE_LIMITED; what `atClosed` throws
      */
-    async take(attempt: Attempt, facts: TryFacts): Promise<TakenAttempt> {
+    async take(
+      attempt: Attempt,
+      facts: TryFacts,
+      atClosed?: () => Promise<unknown>,
+    ): Promise<TakenAttempt> {
       const taken = await deps.attempts.take(attempt);
       if (taken.refusedBy === null) return taken;
       const isAccount = taken.refusedBy === 'account';
       deps.onResult(isAccount ? 'locked' : 'rate_limited', facts);
+      if (isAccount) await atClosed?.();
       throw new AppError(isAccount ? 'IDENT_LOCKED' : 'IDENT_RATE_LIMITED', {
         retryAfter: taken.retryAfter,
         ...(taken.addressState ? { headers: deps.limitHeaders(taken.addressState) } : {}),
@@ -48,18 +68,17 @@ export function createTries(deps: TryDeps) {
     },
 
     /** Records a try that failed, and the lockout if it was the last one for now. */
-    async fail({ candidate, clientId, reason, lockedUntil }: Failure): Promise<void> {
-      const userId = candidate?.id ?? null;
-      const tenantId = candidate?.tenantId ?? null;
-      const facts = { subject: userId ?? 'unknown', tenantId, actorId: null };
-      await deps.knex.transaction(async (trx) => {
-        await deps.emit(trx, signInEvents.loginFailed, facts, { userId, clientId, reason });
-        if (lockedUntil) {
-          const until = lockedUntil.toISOString();
-          await deps.emit(trx, signInEvents.locked, facts, { userId, until });
-        }
+    async fail(failure: Failure): Promise<void> {
+      await record(failure);
+      const { candidate } = failure;
+      deps.onResult('failure', {
+        userId: candidate?.id ?? null,
+        tenantId: candidate?.tenantId ?? null,
       });
-      deps.onResult('failure', { userId, tenantId });
     },
+
+    /** Records a try at a closed account, whoever has it. */
+    failClosed: (failure: Pick<Failure, 'candidate' | 'clientId'>): Promise<void> =>
+      record({ ...failure, reason: 'locked', lockedUntil: null }),
   };
 }

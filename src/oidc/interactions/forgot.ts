@@ -1,7 +1,6 @@
 import type { Context } from 'koa';
 import type { PasswordService } from '../../features/password/index.ts';
 import { parseIdentifier } from '../../features/user/index.ts';
-import { AppError } from '../../kernel/errors.ts';
 import type { FormError, PageModels } from '../../pages/index.ts';
 import type { Onward } from '../../web/onward.ts';
 import type { PageRenderer } from '../../web/page-renderer.ts';
@@ -17,7 +16,7 @@ import type { createOffers } from './offers.ts';
 import { backToStep, isSignIn, pathOf, type Steps, seeOther, text } from './steps.ts';
 
 export interface ForgotStepDeps {
-  password: Pick<PasswordService, 'forgot' | 'reset' | 'resetByCode'>;
+  password: Pick<PasswordService, 'forgot' | 'reset' | 'verifyCode'>;
   journeys: Journeys;
   onward: Onward;
   pages: PageRenderer;
@@ -120,18 +119,16 @@ export function createForgotStep(
     return undefined;
   }
 
-  /** The page again, with what was wrong; a code that is used up is stood for by a token. */
+  /** The page again, with what was wrong. */
   async function showFailure(
     ctx: Context,
     step: Step,
     recovered: Recovered,
     given: { code: string; token: string | null; error: unknown },
   ): Promise<void> {
-    const { code, error } = given;
+    const { code, token, error } = given;
     const { minLength } = await offersOf(step);
     const password = toPasswordError(error, minLength);
-    const made = error instanceof AppError ? error.options.extensions?.resetToken : undefined;
-    const token = typeof made === 'string' ? made : given.token;
     if (password) {
       return renderReset(ctx, step, recovered, { code, token, fieldErrors: { password } });
     }
@@ -141,6 +138,27 @@ export function createForgotStep(
       return renderReset(ctx, step, recovered, { code, token, failure });
     }
     return renderReset(ctx, step, recovered, { fieldErrors: { code: failure.error } });
+  }
+
+  /** The first half: a code that is right is stood for by a token, with which a password is chosen. */
+  async function useCode(
+    ctx: Context,
+    step: Step,
+    recovered: Recovered,
+    typed: string,
+  ): Promise<void> {
+    const code = typed.replace(/\s/g, '');
+    if (code === '') {
+      const fieldErrors = { code: { id: 'code.error.required' } };
+      return renderReset(ctx, step, recovered, { fieldErrors });
+    }
+    let token: string;
+    try {
+      token = await deps.password.verifyCode(claimOf(step, recovered), code);
+    } catch (error) {
+      return showFailure(ctx, step, recovered, { code, token: null, error });
+    }
+    await renderReset(ctx, step, recovered, { token });
   }
 
   return {
@@ -190,21 +208,16 @@ export function createForgotStep(
       const recovered = await findRecovered(ctx, step);
       if (!recovered) return;
       const token = form.get('token') ?? null;
-      const code = form.get('code')?.replace(/\s/g, '') ?? '';
+      if (token === null) return useCode(ctx, step, recovered, form.get('code') ?? '');
       const password = form.get('password') ?? '';
-      if ((token === null && code === '') || password === '') {
-        const fieldErrors = {
-          ...(token === null && code === '' ? { code: { id: 'code.error.required' } } : {}),
-          ...(password === '' ? { password: { id: 'password.error.required' } } : {}),
-        };
-        return renderReset(ctx, step, recovered, { code, token, fieldErrors });
+      if (password === '') {
+        const fieldErrors = { password: { id: 'password.error.required' } };
+        return renderReset(ctx, step, recovered, { token, fieldErrors });
       }
       try {
-        if (token === null) {
-          await deps.password.resetByCode(claimOf(step, recovered), code, password);
-        } else await deps.password.reset(token, password);
+        await deps.password.reset(token, password);
       } catch (error) {
-        return showFailure(ctx, step, recovered, { code, token, error });
+        return showFailure(ctx, step, recovered, { code: '', token, error });
       }
       await deps.journeys.note(step.interaction.uid, { reset: undefined });
       await deps.pages.render(
