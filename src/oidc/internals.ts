@@ -137,6 +137,26 @@ function opensUserinfo({ entities, params, route }: KoaContextWithOIDC['oidc']):
 const withoutIdToken = new WeakSet<KoaContextWithOIDC>();
 
 /**
+ * Upstream tells the class of the session. What a request asked for is told in its
+ * own word, and a session that has reached more is not taken back to that.
+ */
+export function patchAcr(
+  provider: Provider,
+  tell: (reached: string, params: Record<string, unknown> | undefined) => string,
+): void {
+  const { prototype } = provider.OIDCContext as unknown as { prototype: object };
+  if (!Object.getOwnPropertyDescriptor(prototype, 'acr')?.get) {
+    throw new Error('oidc-provider no longer reads acr from its context');
+  }
+  Object.defineProperty(prototype, 'acr', {
+    get(this: { session: { acr?: string }; params?: Record<string, unknown> }) {
+      const { acr } = this.session;
+      return acr === undefined ? undefined : tell(acr, this.params);
+    },
+  });
+}
+
+/**
  * Upstream puts the claims of scopes into the ID token where the access token
  * has an audience, as such a token does not open its userinfo. Ours does, so the
  * claims are asked for there (OpenID Connect Core 5.4), whatever the format.

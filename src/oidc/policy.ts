@@ -1,7 +1,8 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import type { StoredClient } from '../features/client/index.ts';
+import { type Acr, ONE_FACTOR, TWO_FACTORS } from '../features/mfa/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
-import { acrCheck } from './acr.ts';
+import { createAcrCheck } from './acr.ts';
 import type { TenantAccount } from './claims.ts';
 import { documentHostOf } from './clients/documents.ts';
 
@@ -43,6 +44,18 @@ export async function findWantedTenant(
 }
 
 /**
+ * The class that a tenant demands of people at home elsewhere, who may have signed in
+ * there by less; of its own people it asks for it when they sign in.
+ */
+async function findDemand(ctx: KoaContextWithOIDC, deps: PolicyDeps): Promise<Acr> {
+  const account = ctx.oidc.account as TenantAccount | undefined;
+  const acting = await findActingTenant(ctx, deps);
+  if (!account || !acting || acting === account.user.tenantId) return ONE_FACTOR;
+  const tenant = await deps.tenants.find(acting);
+  return tenant?.settings.mfaRequired ? TWO_FACTORS : ONE_FACTOR;
+}
+
+/**
  * The prompts of an authorization: upstream's, and reasons more to ask for a
  * sign-in: the account may no longer hold tokens, or is not of the tenant, or
  * another authentication context class is needed.
@@ -67,7 +80,7 @@ export function createPolicy(deps: PolicyDeps): interactionPolicy.DefaultPolicy 
   // Upstream's would ask for a sign-in for ever where none can give the class.
   login?.checks.remove('essential_acr');
   login?.checks.remove('essential_acrs');
-  login?.checks.add(acrCheck);
+  login?.checks.add(createAcrCheck((ctx) => findDemand(ctx, deps)));
   // The page to sign in is where an account is chosen: by signing in to it.
   policy.add(new Prompt({ name: 'select_account', requestable: true }), 0);
   const consent = policy.get('consent');

@@ -12,6 +12,8 @@ import {
   patchAccessTokens,
   type RevocationCheck,
 } from './access-tokens.ts';
+import { acrToTell } from './acr.ts';
+
 import type { CibaHooks } from './ciba/hooks.ts';
 import { deferPings, type Pings } from './ciba/pings.ts';
 import type { TenantAccount } from './claims.ts';
@@ -26,6 +28,7 @@ import {
   grantIdOf,
   onRegistration,
   onRequestUri,
+  patchAcr,
   patchBackchannelLogout,
   patchClientScopes,
   patchCodeConsumption,
@@ -120,6 +123,7 @@ export function buildProvider(deps: ProviderDeps): Engine {
   allowUserinfoAudience(platformResource(deps.config.ISSUER));
   patchIdentifiers(provider);
   patchIdTokens(provider);
+  patchAcr(provider, acrToTell);
   patchGrantPayload(provider);
   patchClientScopes(provider);
   lookup.patch(provider);

@@ -9,6 +9,8 @@ export interface Step {
   client: StoredClient;
   /** The tenant that the request demands; null leaves it open, undefined is nobody's. */
   tenantId: string | null | undefined;
+  /** Classes of which a sign-in must reach one (RFC 9470 5); undefined where any will do. */
+  acrValues: readonly string[] | undefined;
   csrfToken: string;
   page: PageContext;
 }

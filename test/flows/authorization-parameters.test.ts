@@ -124,6 +124,8 @@ test('acr_values: the class that was reached is told; one that cannot be is refu
   assert.equal((await idTokenOf(end)).acr, reached);
   // A class that nobody here knows is a wish (Core 3.1.2.1); one of ours is needed.
   assert.ok((await ask(signedIn, { acr_values: '0' })).url.searchParams.get('code'));
-  const strong = { acr_values: 'urn:gatehouse:acr:phr' };
-  assert.equal(await errorOf(signedIn, strong), 'unmet_authentication_requirements');
+  const claims = JSON.stringify({ id_token: { acr: { essential: true, value: '0' } } });
+  assert.equal(await errorOf(signedIn, { claims }), 'unmet_authentication_requirements');
+  const strong = { acr_values: 'urn:gatehouse:acr:phr', prompt: 'none' };
+  assert.equal(await errorOf(signedIn, strong), 'login_required');
 });

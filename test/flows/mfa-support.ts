@@ -19,9 +19,16 @@ export interface Person {
   code(): string;
 }
 
-/** A service with a clock of its own that believes a proxy's word for addresses. */
-export async function createMfaWorld(settings: Record<string, string> = {}): Promise<MfaWorld> {
-  const clock = createFakeClock();
+/**
+ * A service with a clock of its own that believes a proxy's word for addresses.
+ * @param start where codes are to be exchanged, which live a minute by the real clock, hours
+ *   ago: then time can be moved on
+ */
+export async function createMfaWorld(
+  settings: Record<string, string> = {},
+  start = Date.now(),
+): Promise<MfaWorld> {
+  const clock = createFakeClock(start);
   const world = await createWorld({
     settings: { ...CHEAP_HASHES, ...TRUSTING, ...settings },
     overrides: { clock },

@@ -93,7 +93,7 @@ test('a class that the sign-in did not reach is asked for by name, one of severa
 
 test('discovery names the classes that can be reached, and no others', async () => {
   const { body } = await getJson(`${url}/.well-known/openid-configuration`);
-  assert.deepEqual(body.acr_values_supported, [acr('1fa')]);
+  assert.deepEqual(body.acr_values_supported, [acr('1fa'), acr('2fa'), acr('phr')]);
 });
 
 const claims = (request: object): Record<string, string> => ({
@@ -101,10 +101,12 @@ const claims = (request: object): Record<string, string> => ({
 });
 
 const UNREACHABLE: Record<string, Record<string, string>> = {
-  'an essential value': claims({ essential: true, value: acr('phr') }),
-  'essential values': claims({ essential: true, values: [acr('2fa'), 'urn:other:gold'] }),
   'an essential value of another vocabulary': claims({ essential: true, value: 'urn:other:gold' }),
-  'acr_values of ours (RFC 9470 5)': { acr_values: `${acr('2fa')} ${acr('phr')}` },
+  'essential values of another vocabulary': claims({ essential: true, values: ['0', 'gold'] }),
+  'an essential value beside acr_values of ours': {
+    ...claims({ essential: true, value: acr('4fa') }),
+    acr_values: acr('1fa'),
+  },
 };
 
 for (const [name, parameters] of Object.entries(UNREACHABLE)) {

@@ -2,7 +2,7 @@ import { AppError } from '../../kernel/errors.ts';
 import type { KnownBrowsers, Proof } from '../sign-in/index.ts';
 import type { TenantService } from '../tenant/index.ts';
 import type { User, UserService } from '../user/index.ts';
-import { type Acr, acrOf, satisfies, weakestOf } from './acr.ts';
+import { type Acr, acrOf, satisfies, strongerOf, TWO_FACTORS, weakestOf } from './acr.ts';
 import type { Challenge } from './challenge.ts';
 import type { ChallengeStore, OpenChallenge, Pending } from './challenge-store.ts';
 import { neededAcr, type Situation, whatIsDue } from './policy.ts';
@@ -67,11 +67,12 @@ export type Gate = ReturnType<typeof createGate>;
 export function createGate(deps: GateDeps) {
   const { tenants } = deps;
 
-  /** Of the home tenant, or of the one that is asked for. */
-  async function isRequired(user: Candidate, wanted: string | null | undefined): Promise<boolean> {
-    if (user.isSecondFactorRequired) return true;
-    if (!wanted || wanted === user.tenantId) return false;
-    return (await tenants.find(wanted))?.settings.mfaRequired === true;
+  /** What the request itself needs: what it names, and what a tenant demands of its guests. */
+  async function findAsked(user: Candidate, { acrValues, tenantId }: Proof): Promise<Acr> {
+    const named = weakestOf(acrValues);
+    if (!tenantId || tenantId === user.tenantId) return named;
+    const isDemanded = (await tenants.find(tenantId))?.settings.mfaRequired === true;
+    return isDemanded ? strongerOf(named, TWO_FACTORS) : named;
   }
 
   async function open(user: Candidate, proof: Proof, facts: Situation, rememberDays: number) {
@@ -105,20 +106,21 @@ export function createGate(deps: GateDeps) {
    * @throws AppError IDENT_MFA_REQUIRED
    */
   async function assertEnough(user: Candidate, proof: Proof): Promise<Acr> {
-    const { amr, acrValues } = proof;
+    const { amr } = proof;
     const reached = acrOf(amr);
     const factors = user.secondFactors as readonly AuthenticatorType[];
-    const required = await isRequired(user, proof.tenantId);
-    if (satisfies(reached, neededAcr({ factors, isRequired: required, acrValues }))) return reached;
+    const isRequired = user.isSecondFactorRequired;
+    const asked = await findAsked(user, proof);
+    if (satisfies(reached, neededAcr({ factors, isRequired, asked }))) return reached;
     const settings = (await tenants.find(user.tenantId))?.settings;
     if (!settings) throw new AppError('IDENT_INVALID_CREDENTIALS');
     const { mfaRememberDays } = settings;
     // A request that names more is not content with what another sign-in has shown.
-    const mayRemember = mfaRememberDays > 0 && satisfies(reached, weakestOf(acrValues));
+    const mayRemember = mfaRememberDays > 0 && satisfies(reached, asked);
     if (mayRemember && (await deps.browsers.isRemembered(user, proof.device))) return reached;
     const status = factors.length > 0 ? await deps.recoveryCodes.status(user) : null;
     const situation: Situation = {
-      ...{ amr, factors, settings, acrValues, isRequired: required },
+      ...{ amr, factors, settings, asked, isRequired },
       hasRecoveryCodes: (status?.left ?? 0) > 0,
       isProved: { email: user.emailVerified, phone: user.phoneVerified },
       askedAt: user.secondFactorAskedAt,

@@ -10,6 +10,7 @@ export {
   ONE_FACTOR,
   PHISHING_RESISTANT,
   satisfies,
+  strongerOf,
   TWO_FACTORS,
   tellAcr,
   weakestOf,

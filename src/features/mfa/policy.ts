@@ -7,7 +7,6 @@ import {
   satisfies,
   strongerOf,
   TWO_FACTORS,
-  weakestOf,
 } from './acr.ts';
 import { type AuthenticatorType, authenticatorTypes, type SecondFactorMethod } from './schema.ts';
 
@@ -23,10 +22,10 @@ export interface Situation {
   /** Whether there is a proved address that codes can go to. */
   isProved: { email: boolean; phone: boolean };
   settings: Pick<TenantSettings, 'mfaGraceDays' | 'mfaEmailCode' | 'mfaSmsCode'>;
-  /** Whether a tenant demands a second factor of everybody. */
+  /** Whether the home tenant demands a second factor of everybody. */
   isRequired: boolean;
-  /** Classes that the request named, any of which will do. */
-  acrValues: readonly string[] | undefined;
+  /** The class that the request itself needs. */
+  asked: Acr;
   /** When the person was first told that a factor is to be set up. */
   askedAt: Date | null;
   /** Milliseconds since the epoch. */
@@ -46,9 +45,9 @@ export interface Due {
 export const neededAcr = ({
   factors,
   isRequired,
-  acrValues,
-}: Pick<Situation, 'factors' | 'isRequired' | 'acrValues'>): Acr =>
-  strongerOf(isRequired || factors.length > 0 ? TWO_FACTORS : ONE_FACTOR, weakestOf(acrValues));
+  asked,
+}: Pick<Situation, 'factors' | 'isRequired' | 'asked'>): Acr =>
+  strongerOf(isRequired || factors.length > 0 ? TWO_FACTORS : ONE_FACTOR, asked);
 
 /**
  * What an enrolled factor can be shown by. Of a person with one, nothing weaker is
@@ -84,8 +83,8 @@ function methodsFor(situation: Situation, needed: Acr): SecondFactorMethod[] {
 
 /** The end of the grace period, where there is one and it is not over. */
 function findPostponeUntil(situation: Situation): number | null {
-  const { isRequired, acrValues, askedAt, settings, now } = situation;
-  if (!isRequired || weakestOf(acrValues) !== ONE_FACTOR) return null;
+  const { isRequired, asked, askedAt, settings, now } = situation;
+  if (!isRequired || asked !== ONE_FACTOR) return null;
   const until = (askedAt?.getTime() ?? now) + settings.mfaGraceDays * DAY;
   return until > now ? until : null;
 }

@@ -190,6 +190,7 @@ export function createCodeStep(
             ...claimOf(ctx, step, asked),
             code,
             clientId: step.client.clientId,
+            acrValues: step.acrValues,
             clientIp: currentRequest()?.clientIp ?? null,
           }),
         (error) => renderCode(ctx, step, shown, toStepFailure(ctx, error)),

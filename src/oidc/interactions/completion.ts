@@ -69,12 +69,14 @@ export function createCompletion(deps: CompletionDeps, steps: Steps) {
    * follows, whichever way the person came, and nothing has happened yet.
    * @param prove calls the feature; a second factor that is due is its refusal
    * @param refuse shows the step again, with what else went wrong
+   * @param facts what the step for a second factor is told
    */
   return async function complete(
     ctx: Context,
     step: Step,
     prove: () => Promise<Proved>,
     refuse: (error: unknown) => Promise<void>,
+    facts: Pick<DueFactor, 'isStepUp'> = {},
   ): Promise<void> {
     let proved: Proved;
     try {
@@ -82,7 +84,7 @@ export function createCompletion(deps: CompletionDeps, steps: Steps) {
     } catch (error) {
       const challengeId = challengeIn(error);
       if (challengeId === undefined) return refuse(error);
-      const factor: DueFactor = { challengeId };
+      const factor: DueFactor = { ...facts, challengeId };
       await deps.journeys.note(step.interaction.uid, { factor });
       return seeOther(ctx, pathOf(step, 'second-factor'));
     }

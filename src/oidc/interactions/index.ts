@@ -14,6 +14,7 @@ import { createSecondFactorStep, factorPages, type SecondFactorStepDeps } from '
 import { createSetUpStep, type SetUpStepDeps } from './set-up.ts';
 import { createSignInStep, type SignInStepDeps } from './sign-in.ts';
 import { createSignUpStep, type SignUpStepDeps } from './sign-up.ts';
+import { createStepUp, type StepUpDeps } from './step-up.ts';
 import { createSteps, isSignIn, type StepDeps, type Steps } from './steps.ts';
 import { createVerifyStep, type VerifyStepDeps } from './verify.ts';
 
@@ -24,6 +25,7 @@ export type InteractionDeps = StepDeps &
   ConsentDeps &
   AccountsDeps &
   SignInStepDeps &
+  StepUpDeps &
   OfferDeps &
   SignUpStepDeps &
   VerifyStepDeps &
@@ -79,7 +81,8 @@ export function createInteractions(deps: InteractionDeps): Router {
   const consent = createConsentStep(deps, steps);
   const accounts = createAccountsStep(deps, steps);
   const offersOf = createOffers(deps);
-  const signIn = createSignInStep(deps, steps, complete, accounts, offersOf);
+  const stepUp = createStepUp(deps, complete);
+  const signIn = createSignInStep(deps, steps, { complete, stepUp }, accounts, offersOf);
   const signUp = createSignUpStep(deps, steps, offersOf);
   const verify = createVerifyStep(deps, steps);
   const code = createCodeStep(deps, steps, complete, offersOf);

@@ -11,6 +11,7 @@ import type { createAccountsStep } from './accounts.ts';
 import type { Complete } from './completion.ts';
 import type { Journeys } from './journeys.ts';
 import type { createOffers } from './offers.ts';
+import type { createStepUp } from './step-up.ts';
 import { backToStep, isSignIn, pathOf, type Steps, seeOther, text } from './steps.ts';
 
 export interface SignInStepDeps {
@@ -41,7 +42,7 @@ type Typed = Pick<
 export function createSignInStep(
   deps: SignInStepDeps,
   steps: Steps,
-  complete: Complete,
+  { complete, stepUp }: { complete: Complete; stepUp: ReturnType<typeof createStepUp> },
   accounts: ReturnType<typeof createAccountsStep>,
   offersOf: ReturnType<typeof createOffers>,
 ) {
@@ -90,6 +91,7 @@ export function createSignInStep(
       // Who has signed in has still to save the codes.
       const { codes } = await deps.journeys.find(step.interaction.uid);
       if (codes !== undefined) return seeOther(ctx, pathOf(step, 'recovery-codes'));
+      if (await stepUp(ctx, step)) return;
       const found = await accounts.list(ctx, step);
       if (asksForAccount(step, found)) await accounts.render(ctx, step, found);
       else await renderEmpty(ctx, step);
@@ -124,6 +126,7 @@ export function createSignInStep(
             clientId: step.client.clientId,
             clientIp: currentRequest()?.clientIp ?? null,
             device: deps.deviceCookies.read(ctx),
+            acrValues: step.acrValues,
           }),
         (error) => render(ctx, step, { ...typed, failure: toSignInFailure(ctx, error) }),
       );

@@ -3,6 +3,7 @@ import { errors, type Interaction, type InteractionResults, type Provider } from
 import type { TenantService } from '../../features/tenant/index.ts';
 import { AppError } from '../../kernel/errors.ts';
 import { type CsrfTokens, type Form, readForm } from '../../web/forms.ts';
+import { neededAcrs } from '../acr.ts';
 import type { ClientDirectory } from '../clients/documents.ts';
 import { findWantedTenant } from '../policy.ts';
 import type { Step } from '../step.ts';
@@ -54,6 +55,7 @@ export function createSteps(deps: StepDeps) {
       interaction,
       client,
       tenantId,
+      acrValues: neededAcrs(interaction.params),
       csrfToken: deps.csrf.tokenFor(csrfBinding(interaction)),
       page: {
         tenantId: tenantId ?? client.tenantId,
