@@ -43,8 +43,12 @@ const directivesOf = (response: Response): Map<string, string> =>
     }),
   );
 
-/** Our own script, by its address alone. */
-const SCRIPT = /^<script src="\/assets\/continue\.js\?v=\w+" defer><\/script>$/;
+/** Our own scripts, by their addresses alone, on the pages that need one. */
+const SCRIPTS: Record<string, RegExp> = {
+  continue: /^<script src="\/assets\/continue\.js\?v=\w+" defer><\/script>$/,
+  'sign-in': /^<script src="\/assets\/passkeys\.js\?v=\w+" defer><\/script>$/,
+  refused: /^<script src="\/assets\/passkeys\.js\?v=\w+" defer><\/script>$/,
+};
 
 test('each of these pages is another one', () => {
   const titles = [...pages.values()].map(({ html }) => /<title>(.*?)<\/title>/.exec(html)?.[1]);
@@ -52,7 +56,7 @@ test('each of these pages is another one', () => {
 });
 
 for (const [name, { response, html }] of pages) {
-  const script = name === 'continue' ? SCRIPT : undefined;
+  const script = SCRIPTS[name];
 
   test(`the page ${name} runs ${script ? 'one' : 'no'} script and stands in no frame (ASVS 3.4.3, 3.4.6)`, () => {
     const policy = directivesOf(response);

@@ -9,6 +9,7 @@ import { type ConsentDeps, createConsentStep, DENIED } from './consent.ts';
 import { createDueFactors, type DueFactorDeps } from './due-factor.ts';
 import { createForgotStep, type ForgotStepDeps } from './forgot.ts';
 import { createOffers, type OfferDeps } from './offers.ts';
+import { createPasskeyStep, type PasskeyStepDeps } from './passkey.ts';
 import { createRecoveryCodesStep, type RecoveryCodesStepDeps } from './recovery-codes.ts';
 import { createSecondFactorStep, factorPages, type SecondFactorStepDeps } from './second-factor.ts';
 import { createSetUpStep, type SetUpStepDeps } from './set-up.ts';
@@ -31,6 +32,7 @@ export type InteractionDeps = StepDeps &
   VerifyStepDeps &
   CodeStepDeps &
   ForgotStepDeps &
+  PasskeyStepDeps &
   DueFactorDeps &
   SecondFactorStepDeps &
   SetUpStepDeps &
@@ -87,6 +89,7 @@ export function createInteractions(deps: InteractionDeps): Router {
   const verify = createVerifyStep(deps, steps);
   const code = createCodeStep(deps, steps, complete, offersOf);
   const forgot = createForgotStep(deps, steps, offersOf);
+  const passkey = createPasskeyStep(deps, steps, complete, signIn);
 
   async function show(ctx: Context): Promise<void> {
     const step = await steps.load(ctx);
@@ -128,6 +131,8 @@ export function createInteractions(deps: InteractionDeps): Router {
     .get(`${BASE}/reset`, forgot.show)
     .post(`${BASE}/reset`, forgot.submit)
     .post(`${BASE}/reset/resend`, forgot.resend)
+    .post(`${BASE}/passkey`, passkey.submit)
+    .post(`${BASE}/passkey/options`, passkey.options)
     .post(`${BASE}/consent`, consent.submit)
     .post(`${BASE}/abort`, abort);
   addFactorRoutes(router, deps, steps, complete);

@@ -55,7 +55,7 @@ export function createSignInStep(
       forgot: when(offers.forgot, 'forgot'),
       signUp: when(offers.signUp, 'sign-up'),
       accounts: when(others.length > 0, 'accounts'),
-      passkey: null,
+      passkey: { action: pathOf(step, 'passkey'), optionsUrl: pathOf(step, 'passkey/options') },
     };
     await showSignIn(ctx, deps.pages, step, { ...typed, ways });
   }
@@ -96,6 +96,10 @@ export function createSignInStep(
       if (asksForAccount(step, found)) await accounts.render(ctx, step, found);
       else await renderEmpty(ctx, step);
     },
+
+    /** The form again, where another way on it was refused. */
+    refuse: (ctx: Context, step: Step, failure: SignInFailure): Promise<void> =>
+      render(ctx, step, { identifier: text(step.interaction.params.login_hint), failure }),
 
     /** The form, whatever the interaction began with. */
     async show(ctx: Context): Promise<void> {
