@@ -11,6 +11,7 @@ import {
 } from '../helpers/browser.ts';
 import { PORT } from './scenery.ts';
 import { scenes } from './scenes.ts';
+import { securityWalks } from './security-walks.ts';
 import { liveAccount, type See, walks } from './walks.ts';
 
 const test = await createBrowserTests({
@@ -65,7 +66,7 @@ for (const [name, { title, reach, shots }] of Object.entries(scenes)) {
   });
 }
 
-for (const [name, walk] of Object.entries(walks)) {
+for (const [name, walk] of Object.entries({ ...walks, ...securityWalks })) {
   test(`each page is accessible, valid and fits in every size and scheme: ${name}`, async (open) => {
     const page = await open({ javaScript: true, headers });
     await walk(page, looking(page));
