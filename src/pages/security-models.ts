@@ -101,6 +101,8 @@ export interface AccountRecoveryCodesModel extends InShell {
 /** A device that somebody is signed in on. */
 export interface SessionLine {
   device: string;
+  /** Whether it is a phone or a tablet. */
+  isHandheld: boolean;
   ip: string | null;
   began: Moment;
   seen: Moment;

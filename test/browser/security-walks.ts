@@ -84,9 +84,6 @@ const protectAccount: Walk = async (page, see) => {
   await see('account-app-new', 'Add an authenticator app – Sen Hồng Clinic', null);
   await press(page, 'Continue');
   await see('account-app', 'Add an authenticator app – Sen Hồng Clinic', ['dark', 'phone']);
-  await page.locator('#code').fill('000000');
-  await press(page, 'Turn on');
-  await see('account-app-error', 'Error: Add an authenticator app – Sen Hồng Clinic', null);
   const secret = (await page.locator('.secret').textContent()) ?? '';
   const totp = new TOTP({ secret: Secret.fromBase32(secret.replaceAll(' ', '')) });
   await page.locator('#code').fill(totp.generate());
@@ -97,19 +94,23 @@ const protectAccount: Walk = async (page, see) => {
   ]);
   await proveBoth(person);
   await press(page, 'I have saved them');
-  await see('account-security-one', 'Sign-in and security – Sen Hồng Clinic', null);
   await press(page, 'Make new codes');
   await see('account-recovery', 'Recovery codes – Sen Hồng Clinic', ['phone']);
-  await visit(page, `${SECURITY}/passkeys/new`);
+};
+
+/** An account that is well protected. */
+const keepAccountProtected: Walk = async (page, see) => {
+  const person = await createPerson(clinic.id, 'lan@sen-hong.example', 'Đặng Ngọc Lan');
+  await enter(page, person, `${SECURITY}/passkeys/new`);
   await see('account-passkey-new', 'Add a passkey – Sen Hồng Clinic', ['dark', 'phone']);
 
   await addPasskey(person, 'MacBook', false);
+  await proveBoth(person);
   await addPasskey(person, 'iCloud Keychain', true);
   const copied = await addPasskey(person, LONG_NAME.slice(0, 64), false);
   await knex('webauthn_credentials').where({ id: copied }).update({ disabled_at: new Date() });
-  await visit(page, `${SECURITY}?lang=vi`);
-  await see('account-security-vi', 'Đăng nhập và bảo mật – Sen Hồng Clinic', []);
-  await visit(page, `${SECURITY}?lang=en`);
+  await deps.recoveryCodes.generate(person);
+  await visit(page, SECURITY);
   await see('account-security-on', 'Sign-in and security – Sen Hồng Clinic', [
     'dark',
     'phone',
@@ -122,13 +123,13 @@ const protectAccount: Walk = async (page, see) => {
   await see('account-factor-remove', 'Remove this passkey? – Sen Hồng Clinic', ['phone']);
 };
 
-/** Devices, applications and history of somebody who has many. */
-const overseeAccount: Walk = async (page, see) => {
+/** Devices of somebody who has many. */
+const overseeDevices: Walk = async (page, see) => {
   const person = await createPerson(clinic.id, 'duc@sen-hong.example', 'Phạm Minh Đức');
   await enter(page, person, '/account/sessions');
   await see('account-sessions-none', 'Devices – Sen Hồng Clinic', null);
   const phone = await signInElsewhere(person, PHONE, '203.0.113.7');
-  const windows = await signInElsewhere(person, WINDOWS, '2001:db8:85a3:8d3:1319:8a2e:370:7348');
+  await signInElsewhere(person, WINDOWS, '2001:db8:85a3:8d3:1319:8a2e:370:7348');
   await signInElsewhere(person, LAPTOP, '198.51.100.23');
   await visit(page, '/account/sessions');
   await see('account-sessions', 'Devices – Sen Hồng Clinic', ['dark', 'phone', 'phone-dark']);
@@ -136,8 +137,12 @@ const overseeAccount: Walk = async (page, see) => {
   await see('account-session-end', 'Sign this device out? – Sen Hồng Clinic', ['phone']);
   await visit(page, '/account/sessions/others');
   await see('account-sessions-others', 'Sign out everywhere else? – Sen Hồng Clinic', ['phone']);
+};
 
-  await visit(page, '/account/applications');
+/** Applications and history. */
+const overseeApplications: Walk = async (page, see) => {
+  const person = await createPerson(clinic.id, 'mai@sen-hong.example', 'Hoàng Thị Mai');
+  await enter(page, person, '/account/applications');
   await see('account-applications-none', 'Connected apps – Sen Hồng Clinic', null);
   await allow(person, clients.clinic.clientId, 'openid profile email', 40);
   await allow(person, clients.calendar.clientId, 'openid profile email phone offline_access', 3);
@@ -147,6 +152,8 @@ const overseeAccount: Walk = async (page, see) => {
   await page.getByRole('link', { name: 'Details Acme Calendar' }).click();
   await see('account-application', 'Connected apps – Sen Hồng Clinic', ['dark', 'phone']);
 
+  await signInElsewhere(person, PHONE, '203.0.113.7');
+  const windows = await signInElsewhere(person, WINDOWS, '2001:db8:85a3:8d3:1319:8a2e:370:7348');
   const end = { userId: person.id, tenantId: person.tenantId, reason: 'ended_by_user' } as const;
   await deps.sessions.end({ ...end, sessionId: windows });
   for (let i = 0; i < 4; i += 1) {
@@ -169,9 +176,8 @@ const overseeInVietnamese: Walk = async (page, see: See) => {
   const name = 'Wolfeschlegelsteinhausenbergerdorff Công Tằng Tôn Nữ Thị Minh Khuê';
   const email = `khue.${'rat.dai.'.repeat(4)}nguyen@duong-sat.example.vn`;
   const person = await createPerson(railway.id, email, name);
+  await enter(page, person, '/account/sessions');
   await visit(page, '/account/sessions?lang=vi');
-  await visit(page, '/account/sessions');
-  await submitSignIn(page, email, PASSWORD);
   await signInElsewhere(person, PHONE, '203.0.113.7');
   await allow(person, clients.long.clientId, 'openid email phone offline_access', 1);
   await deps.outbox.drain();
@@ -191,6 +197,8 @@ const overseeInVietnamese: Walk = async (page, see: See) => {
 
 export const securityWalks: Record<string, Walk> = {
   'what protects an account': protectAccount,
-  'what has access to an account': overseeAccount,
+  'an account that is protected': keepAccountProtected,
+  'devices of an account': overseeDevices,
+  'applications and history of an account': overseeApplications,
   'the same in Vietnamese, with long names': overseeInVietnamese,
 };

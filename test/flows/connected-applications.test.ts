@@ -115,7 +115,7 @@ test('an application is listed with name, links, times and scopes in words', asy
   }
   assert.deepEqual(
     one.scopes.map(({ scope }) => scope),
-    ['openid', 'offline_access', 'profile', 'email'],
+    ['openid', 'profile', 'email', 'offline_access'],
   );
   const english = one.scopes.map(({ title }) => title);
   const vietnamese = await list(token, { 'accept-language': 'vi-VN, en;q=0.5' });

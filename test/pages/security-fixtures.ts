@@ -73,6 +73,7 @@ const codes: PageModels['account-recovery-codes'] = {
 
 const session: SessionLine = {
   device: 'Chrome on Windows',
+  isHandheld: false,
   ip: '203.0.113.7',
   began: moment,
   seen: moment,

@@ -40,6 +40,10 @@ function secureUrl(value: unknown): string | null {
   return URL.parse(value)?.protocol === 'https:' ? value : null;
 }
 
+/** What is meant for later comes last. */
+const inOrder = (scopes: readonly string[]): string[] =>
+  scopes.toSorted((a, b) => Number(a === 'offline_access') - Number(b === 'offline_access'));
+
 const union = (lists: readonly (readonly string[])[]): string[] => [...new Set(lists.flat())];
 
 /** What all grants of an application allow together. */
@@ -87,7 +91,7 @@ export function createConnectedApplicationService(deps: ConnectedApplicationDeps
       since: one.since.toISOString(),
       lastUsedAt: one.lastUsedAt.toISOString(),
       hasRefreshTokens: one.hasRefreshTokens,
-      scopes: openidScopes
+      scopes: inOrder(openidScopes)
         .filter((scope) => own.includes(scope))
         .map((scope) => deps.describeScope(scope, locale)),
       resources: await Promise.all(

@@ -4,10 +4,12 @@ import Bowser from 'bowser';
 export function deviceNames(userAgent: string | null): {
   browser: string | null;
   os: string | null;
+  isHandheld: boolean;
 } {
-  if (!userAgent) return { browser: null, os: null };
-  const { browser, os } = Bowser.parse(userAgent);
-  return { browser: browser.name || null, os: os.name || null };
+  if (!userAgent) return { browser: null, os: null, isHandheld: false };
+  const { browser, os, platform } = Bowser.parse(userAgent);
+  const isHandheld = platform.type === 'mobile' || platform.type === 'tablet';
+  return { browser: browser.name || null, os: os.name || null, isHandheld };
 }
 
 /**

@@ -3,6 +3,7 @@ import type {
   ActivityKind,
   ActivityService,
 } from '../../../features/activity/index.ts';
+import { isBuiltIn } from '../../../features/client/index.ts';
 import type { HistoryLine, Pages } from '../../../pages/index.ts';
 import { type AccountPage, accountPage } from '../page.ts';
 import { deviceOf, type Words, wordsFor } from './words.ts';
@@ -61,6 +62,10 @@ function reasonOf({ kind, reason, by }: ActivityEntry): string | null {
   return by === 'administrator' || by === 'system' ? `account.history.by.${by}` : null;
 }
 
+/** The application that it was about; what the service itself signs people in with is none. */
+const appOf = ({ client }: ActivityEntry): string | null =>
+  client === null || isBuiltIn(client.clientId) ? null : (client.name ?? client.clientId);
+
 function toLine(entry: ActivityEntry, count: number, words: Words): HistoryLine {
   const [icon, tone] = LOOKS[entry.kind];
   return {
@@ -71,7 +76,7 @@ function toLine(entry: ActivityEntry, count: number, words: Words): HistoryLine 
     device: deviceOf(words, entry),
     ip: entry.clientIp,
     how: entry.kind === 'signed-in' ? words.ways(entry.amr) : null,
-    app: entry.client && (entry.client.name ?? entry.client.clientId),
+    app: appOf(entry),
     why: reasonOf(entry),
   };
 }

@@ -1,5 +1,5 @@
-import type { StoredClient } from '../../../features/client/index.ts';
-import type { Session, SessionService } from '../../../features/session/index.ts';
+import { isBuiltIn, type StoredClient } from '../../../features/client/index.ts';
+import { deviceNames, type Session, type SessionService } from '../../../features/session/index.ts';
 import { AppError } from '../../../kernel/errors.ts';
 import type { Pages, SessionLine } from '../../../pages/index.ts';
 import { type AccountPage, type AccountVisit, accountPage } from '../page.ts';
@@ -14,8 +14,9 @@ export interface SessionPageDeps {
 
 const SESSIONS = '/account/sessions';
 
-/** Names of the applications, each once: several clients may be one to a person. */
-async function namesOf(deps: SessionPageDeps, ids: readonly string[]): Promise<string[]> {
+/** Names of the applications, each once; what the service itself signs people in with is none. */
+async function namesOf(deps: SessionPageDeps, all: readonly string[]): Promise<string[]> {
+  const ids = all.filter((id) => !isBuiltIn(id));
   const clients = await Promise.all(ids.map((id) => deps.directory.find(id)));
   const names = clients.map((client, index) => {
     const name = client?.metadata.client_name;
@@ -27,6 +28,7 @@ async function namesOf(deps: SessionPageDeps, ids: readonly string[]): Promise<s
 async function toLine(deps: SessionPageDeps, one: Session, words: Words): Promise<SessionLine> {
   return {
     device: words.device(one.userAgent),
+    isHandheld: deviceNames(one.userAgent).isHandheld,
     ip: one.clientIp,
     began: words.when(one.createdAt),
     seen: words.when(one.lastSeenAt),
