@@ -34,7 +34,7 @@ export function createAuthenticatorParts(
     onRefused: (reason, userId) => securityEvent(log, 'auth.webauthn_refused', { reason, userId }),
   });
   const keepers = [webauthn, totp];
-  const authenticators = createAuthenticators({ knex, keepers, recoveryCodes, tenants });
+  const authenticators = createAuthenticators({ knex, emit, keepers, recoveryCodes, tenants });
   const mfaReset = createMfaReset({
     ...{ knex, clock, emit, authenticators, sessions, users },
     onBackgroundError: (error) => log.error({ err: error }, 'background work failed'),

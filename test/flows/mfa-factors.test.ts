@@ -119,6 +119,8 @@ test('a second app brings no codes; names change; what is not yours is 404 (IDOR
   const patch = (name: string, which = id, as = token) =>
     callApi(url, 'PATCH', `/me/mfa/${which}`, { token: as, body: { name } });
   assert.equal((await patch('Máy tính bảng')).body.name, 'Máy tính bảng');
+  const [renamed] = await eventsOf(deps, 'identity.user.mfa_renamed.v1');
+  assert.deepEqual(renamed?.data, { userId: own.id, authenticatorId: id, type: 'totp' });
   for (const name of ['', ' ', 'a\nb', 'x'.repeat(65)]) {
     assertProblem(await patch(name), 400, 'IDENT_VALIDATION');
   }

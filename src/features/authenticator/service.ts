@@ -1,9 +1,11 @@
 import type { Knex } from 'knex';
 import { AppError } from '../../kernel/errors.ts';
+import type { Emit } from '../../kernel/events.ts';
 import {
   type Authenticator,
   type AuthenticatorKeeper,
   lockOwner,
+  mfaEvents,
   type RecoveryCodesPort,
   type UserRef,
 } from '../mfa/index.ts';
@@ -12,6 +14,7 @@ import { hasFactor } from './repository.ts';
 
 export interface AuthenticatorDeps {
   knex: Knex;
+  emit: Emit<Knex.Transaction>;
   keepers: readonly AuthenticatorKeeper[];
   recoveryCodes: Pick<RecoveryCodesPort, 'generateWithin' | 'removeAll' | 'status'>;
   tenants: Pick<TenantService, 'find'>;
@@ -50,7 +53,7 @@ export interface Authenticators {
 }
 
 export function createAuthenticators(deps: AuthenticatorDeps): Authenticators {
-  const { knex, keepers, recoveryCodes, tenants } = deps;
+  const { knex, emit, keepers, recoveryCodes, tenants } = deps;
 
   async function list(user: UserRef): Promise<Authenticator[]> {
     const found = await Promise.all(keepers.map((keeper) => keeper.list(user)));
@@ -69,6 +72,17 @@ export function createAuthenticators(deps: AuthenticatorDeps): Authenticators {
     throw new AppError('IDENT_NOT_FOUND');
   }
 
+  async function renameOne(trx: Knex.Transaction, user: UserRef, id: string, name: string) {
+    for (const keeper of keepers) {
+      if (!(await keeper.rename(trx, user, id, name))) continue;
+      const facts = { subject: user.id, tenantId: user.tenantId };
+      const data = { userId: user.id, authenticatorId: id, type: keeper.type };
+      await emit(trx, mfaEvents.renamed, facts, data);
+      return;
+    }
+    throw new AppError('IDENT_NOT_FOUND');
+  }
+
   return {
     list,
     async describe(user) {
@@ -80,12 +94,10 @@ export function createAuthenticators(deps: AuthenticatorDeps): Authenticators {
       return { authenticators, recoveryCodes: codes, isRequired: required };
     },
     async rename(user, id, name) {
-      for (const keeper of keepers) {
-        if (!(await keeper.rename(user, id, name))) continue;
-        const renamed = (await keeper.list(user)).find((one) => one.id === id);
-        if (renamed) return renamed;
-      }
-      throw new AppError('IDENT_NOT_FOUND');
+      await knex.transaction((trx) => renameOne(trx, user, id, name));
+      const renamed = (await list(user)).find((one) => one.id === id);
+      if (!renamed) throw new AppError('IDENT_NOT_FOUND');
+      return renamed;
     },
     async remove(user, id) {
       const mustStay = await isRequired(user);

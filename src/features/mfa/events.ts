@@ -22,6 +22,11 @@ export const mfaEvents = {
       by: z.enum(['user', 'administrator', 'system']).describe('`system`: it may have been cloned'),
     }),
   ),
+  renamed: defineEvent(
+    'identity.user.mfa_renamed.v1',
+    'A user gave an authenticator another name.',
+    authenticator,
+  ),
   challengeFailed: defineEvent(
     'identity.user.mfa_challenge_failed.v1',
     'A sign-in ended because its second factor was wrong too often.',

@@ -7,7 +7,7 @@ export interface AuthenticatorKeeper {
   /** Confirmed ones, the oldest first. */
   list(user: UserRef): Promise<Authenticator[]>;
   /** @returns whether it is one of this user's */
-  rename(user: UserRef, id: string, name: string): Promise<boolean>;
+  rename(trx: Knex.Transaction, user: UserRef, id: string, name: string): Promise<boolean>;
   /** Takes one away, with its event. @returns whether it was one of this user's */
   remove(
     trx: Knex.Transaction,

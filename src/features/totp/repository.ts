@@ -117,12 +117,12 @@ export async function takeStep(
 }
 
 export async function renameConfirmed(
-  knex: Knex,
+  trx: Knex.Transaction,
   user: UserRef,
   id: string,
   name: string,
 ): Promise<boolean> {
-  const count = await knex(TABLE)
+  const count = await trx(TABLE)
     .where({ id, ...ownedBy(user) })
     .whereNotNull('confirmed_at')
     .update({ name });

@@ -148,8 +148,8 @@ export function createTotp(deps: TotpDeps) {
     ...createRemoval(deps),
     verify,
     list: (user) => repository.listConfirmed(knex, user),
-    rename: async (user, id, name) =>
-      isUuid(id) && (await repository.renameConfirmed(knex, user, id, name)),
+    rename: async (trx, user, id, name) =>
+      isUuid(id) && (await repository.renameConfirmed(trx, user, id, name)),
   };
   return {
     ...port,

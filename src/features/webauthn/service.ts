@@ -38,7 +38,7 @@ export function createWebAuthn(deps: WebAuthnDeps): WebAuthnService {
     ...createRegistration(deps),
     ...createAssertion(deps),
     list: async (user) => (await listCredentials(knex, user)).map(toAuthenticator),
-    rename: async (user, id, name) => isUuid(id) && renameCredential(knex, user, id, name),
+    rename: async (trx, user, id, name) => isUuid(id) && renameCredential(trx, user, id, name),
     remove: async (trx, user, id, by) => isUuid(id) && (await remove(trx, user, by, id)) === 1,
     removeAll: (trx, user, by) => remove(trx, user, by),
   };

@@ -75,8 +75,10 @@ test('a credential is called what the person says, else by its keeper', async ()
   const aaguid = Buffer.from('d548826e79b4db40a3d811116f7e8349', 'hex');
   const second = await register(user, createAuthenticator({ origin }), { aaguid });
   assert.equal(second.name, 'Bitwarden');
-  assert.equal(await webauthn.rename(user, second.id, 'Vault'), true);
-  assert.equal(await webauthn.rename(await addUser(), second.id, 'Mine'), false);
+  const rename = (owner: typeof user, name: string) =>
+    world.deps.postgres.knex.transaction((trx) => webauthn.rename(trx, owner, second.id, name));
+  assert.equal(await rename(user, 'Vault'), true);
+  assert.equal(await rename(await addUser(), 'Mine'), false);
   assert.deepEqual(
     (await webauthn.list(user)).map(({ name }) => name),
     ['Blue key', 'Vault'],
