@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { decodeJwt } from 'jose';
 import type { Page } from 'playwright-core';
-import { CHEAP_HASHES, callApi } from '../flows/auth-support.ts';
+import { CHEAP_HASHES, callApi, tokenOfBoth } from '../flows/auth-support.ts';
 import { assertProblem } from '../flows/proof-support.ts';
 import type { Answer } from '../flows/support.ts';
 import { createBrowserTests, leave, type Open } from '../helpers/browser.ts';
@@ -32,13 +32,12 @@ const call = (path: string, body?: unknown, token?: string): Promise<Answer> => 
   return callApi(url, 'POST', path, { body, token, headers });
 };
 
-/** Somebody who is signed in by password. */
+/** Somebody who is signed in, and may change how. */
 async function createPerson() {
   count += 1;
   const email = `browser-${count}@lotus.example`;
   const user = await deps.users.create({ tenantId, email, emailVerified: true }, PASSWORD);
-  const login = await call('/auth/login', { identifier: email, password: PASSWORD });
-  return { id: user.id, email, token: String(login.body.accessToken) };
+  return { id: user.id, email, token: await tokenOfBoth(stage, user.id) };
 }
 
 interface Ceremony {
