@@ -9,6 +9,7 @@ import {
   createBrowserTests,
   screenshot,
 } from '../helpers/browser.ts';
+import { factorWalks } from './factor-walks.ts';
 import { PORT } from './scenery.ts';
 import { scenes } from './scenes.ts';
 import { securityWalks } from './security-walks.ts';
@@ -66,7 +67,7 @@ for (const [name, { title, reach, shots }] of Object.entries(scenes)) {
   });
 }
 
-for (const [name, walk] of Object.entries({ ...walks, ...securityWalks })) {
+for (const [name, walk] of Object.entries({ ...walks, ...securityWalks, ...factorWalks })) {
   test(`each page is accessible, valid and fits in every size and scheme: ${name}`, async (open) => {
     const page = await open({ javaScript: true, headers });
     await walk(page, looking(page));

@@ -23,7 +23,8 @@ export type Shot = 'dark' | 'phone' | 'phone-dark';
 export const mailbox = await createMailbox();
 const settings = { ISSUER, DEMO_URL: `${ISSUER}/demo`, SMTP_URL: mailbox.url };
 export const stage = await createStage({ settings });
-const { deps, person, platformId } = stage;
+export const { deps } = stage;
+const { person, platformId } = stage;
 
 export const { PORT } = stage.config;
 startConsumers(deps);
@@ -82,7 +83,30 @@ await deps.users.create(
 await deps.tenants.updateSettings(clinic.id, { emailCodeSignIn: true });
 await deps.tenants.updateSettings(railway.id, { emailCodeSignIn: true, selfRegistration: true });
 
+/** A tenant that insists on a second factor, in a week at the latest. */
+export const harbour = await deps.tenants.create({
+  slug: 'cang-hp',
+  name: 'Cảng Hải Phòng',
+  colour: '#0b6e8f',
+});
+await deps.tenants.updateSettings(harbour.id, { mfaRequired: true, mfaGraceDays: 7 });
+
+/** One that takes a code by mail for one. */
+export const bank = await deps.tenants.create({
+  slug: 'hoa-mai',
+  name: 'Ngân hàng Hoa Mai',
+  colour: '#4a3aa7',
+});
+await deps.tenants.updateSettings(bank.id, {
+  mfaRequired: true,
+  mfaGraceDays: 7,
+  mfaRememberDays: 30,
+  mfaEmailCode: true,
+});
+
 export const clients = {
+  harbour: await stage.register(`${ISSUER}/`, { tenantId: harbour.id, name: 'Berth Planner' }),
+  bank: await stage.register(`${ISSUER}/`, { tenantId: bank.id, name: 'Hoa Mai Online' }),
   clinic: await stage.register(`${ISSUER}/`, { tenantId: clinic.id, name: 'Sen Hồng Portal' }),
   lotus: await stage.register(`${ISSUER}/`, { name: 'Lotus Portal' }),
   platform: await stage.register(`${ISSUER}/`, { tenantId: platformId, name: 'Admin Console' }),
