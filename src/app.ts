@@ -142,7 +142,7 @@ export function buildApp(deps: Deps): Koa {
         ...deps,
         engine: () => deps.engine.current().provider,
         findAccount: createFindAccount(deps.users),
-        isLocked: deps.signIn.isLocked,
+        isLockedFor: deps.signIn.isLockedFor,
       }).routes() as unknown as Middleware,
     ),
     serveEngine(deps.engine),

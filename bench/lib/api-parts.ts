@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Contestant } from './contestants.ts';
-import { expectStatus, get, postJson } from './flows.ts';
+import { addressOf, expectStatus, get, postJson } from './flows.ts';
 import { type Connection, openConnection } from './http.ts';
 import { CONNECTIONS } from './load.ts';
 import { type Bench, nth, type Part, refreshing } from './parts.ts';
@@ -15,7 +15,8 @@ const SIGN_INS = 16;
 /** Signs a person in by the JSON API. @returns the refresh token */
 async function login(bench: Bench, worker: number, connection: Connection): Promise<string> {
   const { email: identifier } = nth(bench.world.people, worker);
-  const request = postJson('/api/v1/auth/login', { identifier, password: PASSWORD });
+  const credentials = { identifier, password: PASSWORD };
+  const request = postJson('/api/v1/auth/login', credentials, addressOf(worker));
   const { body } = expectStatus(await connection.send(request), 200);
   return (JSON.parse(body.toString()) as { refreshToken: string }).refreshToken;
 }

@@ -27,6 +27,27 @@ export function post(
   return `POST ${path} HTTP/1.1\r\n${common(worker)}${headers}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
+/** One sign-in in so many is from a network or browser that the person was never seen at. */
+const STRANGE = 10;
+
+let signIns = 0;
+
+/**
+ * Whether the next sign-in is from somewhere new. Most are not: people sign in from the
+ * networks and browsers that they have.
+ */
+export const isSomewhereNew = (): boolean => {
+  signIns += 1;
+  return signIns % STRANGE === 0;
+};
+
+/** An address in a person's own network, or in one that was never seen. */
+export function addressOf(person: number): string {
+  const isNew = isSomewhereNew();
+  const [third, last] = isNew ? [(signIns >> 8) & 255, signIns & 255] : [person, signIns % 250];
+  return `${isNew ? 11 : 10}.${person & 255}.${third}.${last + 1}`;
+}
+
 let visitors = 0;
 
 /** Another address for each request: those of one are limited, and proxies see many. */
@@ -35,10 +56,10 @@ function nextAddress(): string {
   return `10.${(visitors >> 16) & 255}.${(visitors >> 8) & 255}.${visitors & 255}`;
 }
 
-/** The bytes of a JSON POST by somebody who was not there before. */
-export function postJson(path: string, value: object): string {
+/** The bytes of a JSON POST; by somebody who was not there before, unless `address` says. */
+export function postJson(path: string, value: object, address = nextAddress()): string {
   const body = JSON.stringify(value);
-  return `POST ${path} HTTP/1.1\r\nHost: ${HOST}\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: ${nextAddress()}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+  return `POST ${path} HTTP/1.1\r\nHost: ${HOST}\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: ${address}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
 /** The Authorization line of a client. */

@@ -6,6 +6,7 @@ import {
   expectStatus,
   finishSignIn,
   get,
+  isSomewhereNew,
   type Jar,
   post,
   refresh,
@@ -179,9 +180,14 @@ export async function signIn(bench: Bench): Promise<Part> {
   };
 }
 
+/** What an account knows a browser by. */
+const DEVICE_COOKIE = '__Host-gh_device';
+
 /** The password alone: the pages before it were shown already. */
 export async function passwordCheck(bench: Bench, contestant: Contestant): Promise<Part> {
   const waiting: StartedSignIn[][] = Array.from({ length: CONNECTIONS }, () => []);
+  // By person: what the browser is known by that was last signed in with.
+  const devices = new Map<number, string>();
   return {
     async refill(seconds) {
       for (const list of waiting) list.length = 0;
@@ -196,7 +202,11 @@ export async function passwordCheck(bench: Bench, contestant: Contestant): Promi
     async unit(worker, connection) {
       const started = waiting[worker]?.pop();
       if (!started) return false;
+      const device = isSomewhereNew() ? undefined : devices.get(worker);
+      if (device !== undefined) started.jar.set(DEVICE_COOKIE, device);
       await submitPassword(connection, worker, started, nth(bench.world.people, worker));
+      const given = started.jar.get(DEVICE_COOKIE);
+      if (given !== undefined) devices.set(worker, given);
       return undefined;
     },
   };

@@ -3,6 +3,7 @@ import type { ConfigurationService } from '../features/configuration/index.ts';
 import { type Channel, createMessenger, type MessageRequest } from '../features/messaging/index.ts';
 import type { TenantService } from '../features/tenant/index.ts';
 import { createMailer, type MailServer } from '../infra/mail.ts';
+import type { RateLimits } from '../infra/rate-limits.ts';
 import { createSmsSender, type SmsProvider, smsId } from '../infra/sms.ts';
 import type { Infrastructure } from '../infrastructure.ts';
 import { Secret } from '../kernel/crypto.ts';
@@ -96,7 +97,12 @@ export function createMessaging(
   {
     tenants,
     configurations,
-  }: { tenants: Pick<TenantService, 'find'>; configurations: ConfigurationService },
+    rateLimits,
+  }: {
+    tenants: Pick<TenantService, 'find'>;
+    configurations: ConfigurationService;
+    rateLimits: Pick<RateLimits, 'hit'>;
+  },
 ) {
   const { metrics } = infra;
   const renderer = createMessageRenderer({
@@ -127,7 +133,12 @@ export function createMessaging(
     onResult: (result) => metrics.smsTotal.inc({ result }),
   });
   return {
-    messenger: createMessenger({ mail, sms }),
+    messenger: createMessenger({
+      posts: { mail, sms },
+      rateLimits,
+      onLimited: (channel, template) =>
+        infra.log.warn({ channel, template }, 'not sent: its receiver has had too many messages'),
+    }),
     messageRenderer: renderer,
     posts: {
       /**

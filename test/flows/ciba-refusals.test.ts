@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createUserAgent } from '../helpers/user-agent.ts';
+import { createUserAgent, findForm } from '../helpers/user-agent.ts';
 import {
   askCiba,
   CIBA_GRANT,
   createCibaWorld,
-  headingOf,
   openLink,
   pollCiba,
   seedCibaClient,
@@ -68,7 +67,7 @@ test('a hint that means nobody is answered like any other, and nothing comes of 
   }
 });
 
-test('a locked account: CIBA never completes, and refuses what was asked before (CVE-2026-9798)', async () => {
+test('a locked account: CIBA completes in a browser of its owner only, and nothing new is asked (CVE-2026-9798)', async () => {
   const email = 'locked@lotus.example';
   await createUser(email);
   const client = await seedCibaClient(world);
@@ -78,11 +77,21 @@ test('a locked account: CIBA never completes, and refuses what was asked before 
   const { agent, page } = await openLink(world, link, { credentials });
   await lock(email);
   const { pathname } = new URL(link);
-  const end = await agent.submit(page, pathname, { decision: 'allow' });
-  assert.equal(end.response.status, 423);
-  assert.equal(headingOf(end), 'This account is locked for now');
+  const { action, fields } = findForm(page, pathname);
+  const strange = [...agent.cookies].filter(([name]) => !name.endsWith('gh_device'));
+  assert.equal(strange.length, agent.cookies.size - 1, 'a browser that the account does not know');
+  const end = await agent.fetch(action, {
+    method: 'POST',
+    headers: { cookie: strange.map((pair) => pair.join('=')).join('; ') },
+    body: new URLSearchParams({ ...fields, decision: 'allow' }),
+  });
+  assert.equal(end.status, 423);
+  assert.match(await end.text(), /This account is locked for now/);
   assert.equal((await pollCiba(url, client, id)).body.error, 'authorization_pending');
   await assertNothingComes(email);
+  // A stranger's failed tries must not shut the owner out.
+  const allowed = await agent.submit(page, pathname, { decision: 'allow' });
+  assert.ok(allowed.response.ok, String(allowed.response.status));
 });
 
 test('a suspended person, and one whose address is not confirmed, are not written to', async () => {

@@ -74,9 +74,9 @@ test('the codes are for this browser, and Redis does not hold them in the clear 
   const { agent, page, uid, base } = await openApp();
   const codes = await agent.submit(page, '/set-up/app', { code: codeFor(page) });
   const [first = ''] = codesOn(codes);
-  const stored = await world.deps.redis.get(`journey:${uid}`);
-  assert.match(stored ?? '', /"codes"/);
-  assert.doesNotMatch(stored ?? '', new RegExp(first));
+  const stored = JSON.stringify(await world.deps.redis.hgetall(`journeys:${uid}`));
+  assert.match(stored, /"codes/);
+  assert.doesNotMatch(stored, new RegExp(first));
   const stranger = await newBrowser(world).follow(`${base}/recovery-codes`);
   assert.equal(stranger.response.status, 400);
   for (const suffix of ['/recovery-codes', '/recovery-codes/file']) {

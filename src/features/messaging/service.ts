@@ -32,8 +32,45 @@ const toRequest = (message: Message): MessageRequest => ({
   values: message.values,
 });
 
-/** @param posts where the messages of each channel go */
-export function createMessenger(posts: Record<Channel, Desk>): Messenger {
+/** Messages of all kinds that one address is sent in a day at most. */
+const DAILY: Record<Channel, number> = { mail: 30, sms: 15 };
+
+const DAY = 24 * 3_600_000;
+
+/** What warns people is always sent: it follows from something that happened, not from a request. */
+const NOTICES: ReadonlySet<TemplateName> = new Set<TemplateName>([
+  'password-changed',
+  'identifier-changed',
+  'new-sign-in',
+  'account-deleted',
+  'account-locked',
+  'mfa-changed',
+]);
+
+export interface MessengerDeps {
+  /** Where the messages of each channel go. */
+  posts: Record<Channel, Desk>;
+  rateLimits: {
+    hit(limit: { bucket: string; key: string; limit: number; windowMs: number }): Promise<{
+      allowed: boolean;
+    }>;
+  };
+  /** Told of a message that goes nowhere, since its receiver has had too many. */
+  onLimited(channel: Channel, template: TemplateName): void;
+}
+
+export function createMessenger({ posts, rateLimits, onLimited }: MessengerDeps): Messenger {
+  /** The receiver; null beyond what is sent in a day. The same work is done for nobody. */
+  async function within(channel: Channel, { to, template }: Message): Promise<string | null> {
+    if (NOTICES.has(template)) return to;
+    const key = to?.toLowerCase() ?? 'nobody';
+    const budget = { bucket: `to-${channel}`, key, limit: DAILY[channel], windowMs: DAY };
+    const { allowed } = await rateLimits.hit(budget);
+    if (allowed || to === null) return to;
+    onLimited(channel, template);
+    return null;
+  }
+
   return {
     isReady: (channel, tenantId) => posts[channel].isReady(tenantId),
     async forget(addresses) {
@@ -45,8 +82,9 @@ export function createMessenger(posts: Record<Channel, Desk>): Messenger {
       if (!message.isReadinessKnown && !(await posts[channel].isReady(message.tenantId))) {
         throw new AppError('IDENT_UNAVAILABLE', { detail: DETAILS[channel] });
       }
-      const { to, expiresAt } = message;
+      const { expiresAt } = message;
       try {
+        const to = await within(channel, message);
         await posts[channel].enqueue(id, { to, expiresAt, request: toRequest(message) });
       } catch (cause) {
         if (cause instanceof ZodError) throw cause;

@@ -8,11 +8,13 @@ import {
 } from 'oidc-provider';
 import type { Config } from '../../config.ts';
 import type { ClientService, StoredClient } from '../../features/client/index.ts';
+import type { LockCheck } from '../../features/sign-in/index.ts';
 import type { RateLimits } from '../../infra/rate-limits.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
 import { requestFacts } from '../../kernel/http/index.ts';
 import type { PageModels } from '../../pages/index.ts';
+import type { DeviceCookies } from '../../web/device-cookies.ts';
 import { type CsrfTokens, readForm } from '../../web/forms.ts';
 import type { PageRenderer } from '../../web/page-renderer.ts';
 import type { TenantAccount } from '../claims.ts';
@@ -34,7 +36,9 @@ export interface CibaPageDeps {
   clients: Pick<ClientService, 'find'>;
   resourceServers: ProviderDeps['resourceServers'];
   findAccount(accountId: string): Promise<TenantAccount | undefined>;
-  isLocked(userId: string): Promise<boolean>;
+  /** Seen from this browser: a stranger's failed tries do not shut the owner's out. */
+  isLockedFor: LockCheck['isLockedFor'];
+  deviceCookies: Pick<DeviceCookies, 'read'>;
   rateLimits: Pick<RateLimits, 'release'>;
   pages: PageRenderer;
   csrf: CsrfTokens;
@@ -137,7 +141,9 @@ export function createCibaPages(deps: CibaPageDeps): Router {
       return void (await showEnd(ctx, 'gone'));
     }
     if (found.state !== 'open') return void (await showEnd(ctx, found.state, found));
-    if (await deps.isLocked(account.accountId)) return void (await showEnd(ctx, 'locked', found));
+    if (await deps.isLockedFor(account.user, deps.deviceCookies.read(ctx))) {
+      return void (await showEnd(ctx, 'locked', found));
+    }
     const client = await deps.engine().Client.find(found.client.clientId);
     if (!client) return void (await showEnd(ctx, 'gone'));
     const wanted = await wantedBy(found.request, client, findResource);

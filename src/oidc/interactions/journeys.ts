@@ -52,18 +52,27 @@ export interface Journeys {
   end(uid: string): Promise<void>;
 }
 
-const key = (uid: string): string => `journey:${uid}`;
+const key = (uid: string): string => `journeys:${uid}`;
 
 export function createJourneys(redis: Redis): Journeys {
-  async function find(uid: string): Promise<Journey> {
-    const text = await redis.get(key(uid));
-    return text ? (JSON.parse(text) as Journey) : {};
-  }
   return {
-    find,
+    async find(uid) {
+      const members = Object.entries(await redis.hgetall(key(uid)));
+      return Object.fromEntries(members.map(([name, text]) => [name, JSON.parse(text)])) as Journey;
+    },
+    // A member of the hash each: what two tabs note at once is all there.
     async note(uid, change) {
-      const text = JSON.stringify({ ...(await find(uid)), ...change });
-      await redis.set(key(uid), text, 'EX', LIFETIME);
+      const members = Object.entries(change);
+      const gone = members.flatMap(([name, value]) => (value === undefined ? [name] : []));
+      const kept = members.flatMap(([name, value]) =>
+        value === undefined ? [] : [name, JSON.stringify(value)],
+      );
+      const steps = redis.multi();
+      if (gone.length > 0) steps.hdel(key(uid), ...gone);
+      if (kept.length > 0) steps.hset(key(uid), ...kept);
+      const answers = await steps.expire(key(uid), LIFETIME).exec();
+      const failure = answers?.find(([error]) => error !== null)?.[0];
+      if (failure) throw failure;
     },
     async end(uid) {
       await redis.del(key(uid));
