@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { Secret, TOTP } from 'otpauth';
 import type { Page } from 'playwright-core';
 import { createAuthenticator } from '../helpers/authenticator.ts';
@@ -17,6 +18,15 @@ async function createPerson(tenantId: string, email: string, name: string) {
 
 const codeOf = (secret: string, at: number): string =>
   new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: at });
+
+/** An authenticator app whose last code was used half a minute ago, and recovery codes. */
+async function addApp(person: Awaited<ReturnType<typeof createPerson>>) {
+  const owner = { ...person, label: person.email };
+  const app = await deps.totp.enroll(owner, { name: 'Phone', issuerName: bank.name });
+  await deps.totp.confirm(person, app.id, codeOf(app.secret, Date.now() - STEP));
+  await deps.recoveryCodes.generate(person);
+  return app;
+}
 
 /** Signs in as far as the password goes. */
 async function enter(
@@ -56,17 +66,46 @@ const setUp: Walk = async (page, see) => {
   await see('recovery-codes', 'Save your recovery codes', ['dark', 'phone', 'phone-dark']);
 };
 
+/** Moves the focus on until it is on what says this; fails where one cannot see where it is. */
+async function tabTo(page: Page, text: string): Promise<void> {
+  const focused = `(() => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+    const ring = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
+    return [document.activeElement.textContent, ring];
+  })()`;
+  for (let presses = 0; presses < 30; presses += 1) {
+    await page.keyboard.press('Tab');
+    const [said, ring] = await page.evaluate<[string, boolean]>(focused);
+    assert.ok(ring, `the focus shows on “${said.trim()}”`);
+    if (said.includes(text)) return;
+  }
+  assert.fail(`nothing that says “${text}” can be reached`);
+}
+
+/** A sign-in with password and app, without a pointer. */
+export async function confirmByKeyboard(page: Page): Promise<void> {
+  const customer = await createPerson(bank.id, 'phim@hoa-mai.example', 'Bùi Phím');
+  const { secret } = await addApp(customer);
+  await visit(page, authorizeUrl('bank'));
+  // Where one starts to type, the page has put the focus.
+  await page.keyboard.type(customer.email);
+  await page.keyboard.press('Tab');
+  await page.keyboard.type(PASSWORD);
+  await leave(page, () => page.keyboard.press('Enter'));
+  await tabTo(page, 'A recovery code');
+  await leave(page, () => page.keyboard.press('Enter'));
+  await tabTo(page, 'authenticator app');
+  await leave(page, () => page.keyboard.press('Enter'));
+  await page.keyboard.type(codeOf(secret, Date.now()));
+  await leave(page, () => page.keyboard.press('Enter'));
+  assert.ok(new URL(page.url()).searchParams.has('code'), page.url());
+}
+
 /** Every second factor that there is, asked for after a password. */
 async function confirm(page: Page, see: See, language: 'en' | 'vi', email: string, name: string) {
   const customer = await createPerson(bank.id, email, name);
-  const label = customer.email;
-  const app = await deps.totp.enroll(
-    { ...customer, label },
-    { name: 'Phone', issuerName: bank.name },
-  );
-  await deps.totp.confirm(customer, app.id, codeOf(app.secret, Date.now() - STEP));
-  await deps.recoveryCodes.generate(customer);
-  const owner = { ...customer, label, displayName: name };
+  await addApp(customer);
+  const owner = { ...customer, label: email, displayName: name };
   const options = await deps.webauthn.registrationOptions(owner, 'scene');
   const device = createAuthenticator({ origin: ISSUER });
   const response = device.create(options as Parameters<typeof device.create>[0]);

@@ -9,7 +9,7 @@ import {
   createBrowserTests,
   screenshot,
 } from '../helpers/browser.ts';
-import { factorWalks } from './factor-walks.ts';
+import { confirmByKeyboard, factorWalks } from './factor-walks.ts';
 import { PORT } from './scenery.ts';
 import { scenes } from './scenes.ts';
 import { securityWalks } from './security-walks.ts';
@@ -77,6 +77,10 @@ for (const [name, walk] of Object.entries({ ...walks, ...securityWalks, ...facto
 test('an account is made, recovered and signed out everywhere without JavaScript, on a phone', async (open) => {
   const page = await open({ viewport: { width: 320, height: 640 }, colourScheme: 'dark' });
   await liveAccount(page, 'khue.phone@lotus.example', () => checkFits(page));
+});
+
+test('a sign-in with a second factor goes by the keyboard alone, with the focus in sight', async (open) => {
+  await confirmByKeyboard(await open());
 });
 
 test('every page that there is was looked at', async () => {
