@@ -1,4 +1,4 @@
-import type { FormError } from './account-models.ts';
+import type { FormError, Strength } from './account-models.ts';
 import type { AccountShell } from './account-shell.ts';
 import type { SecurityAreaModels } from './security-models.ts';
 
@@ -115,6 +115,7 @@ export interface PasswordModel extends InShell {
   contactUrl: string;
   backUrl: string;
   minLength: number;
+  strength?: Strength;
   error: FormError | null;
   fieldErrors: { current?: FormError; password?: FormError };
 }

@@ -24,8 +24,15 @@ export interface SignUpModel extends StepForm {
   name: string;
   /** Shortest password, in characters. */
   minLength: number;
+  strength?: Strength;
   fieldErrors: { identifier?: FormError; name?: FormError; password?: FormError };
 }
+
+/**
+ * How hard the password is to guess that was typed before the form came back: 0, guessed at
+ * once, to 4; null where nobody knows.
+ */
+export type Strength = 0 | 1 | 2 | 3 | 4 | null;
 
 /** Where a person says who they are, to be sent a code. */
 export interface IdentifyModel extends StepForm {
@@ -59,6 +66,7 @@ export interface ResetModel extends StepForm {
   resendAction: string | null;
   code: string;
   minLength: number;
+  strength?: Strength;
   isResent: boolean;
   fieldErrors: { code?: FormError; password?: FormError };
 }

@@ -1,7 +1,11 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { OneTimeLinks } from '../features/one-time-link/index.ts';
-import { type PasswordService, RESET_PASSWORD } from '../features/password/index.ts';
+import {
+  type PasswordPolicy,
+  type PasswordService,
+  RESET_PASSWORD,
+} from '../features/password/index.ts';
 import { type TenantService, tenantSettings } from '../features/tenant/index.ts';
 import { VERIFY_EMAIL, type VerificationService } from '../features/verification/index.ts';
 import { sha256 } from '../kernel/crypto.ts';
@@ -17,6 +21,7 @@ export interface LinkPageDeps {
   links: Pick<OneTimeLinks, 'peek'>;
   verification: Pick<VerificationService, 'byLink'>;
   password: Pick<PasswordService, 'reset'>;
+  passwordPolicy: Pick<PasswordPolicy, 'strength'>;
   tenants: Pick<TenantService, 'find'>;
   pages: PageRenderer;
   csrf: CsrfTokens;
@@ -109,7 +114,7 @@ export function createLinkPages(deps: LinkPageDeps): Router {
   async function renderReset(
     ctx: Context,
     link: { token: string; tenantId: string },
-    shown: { failure?: StepFailure; password?: FormError } = {},
+    shown: { failure?: StepFailure; password?: FormError; typed?: string } = {},
   ): Promise<void> {
     const { token, tenantId } = link;
     const { failure, password } = shown;
@@ -125,6 +130,7 @@ export function createLinkPages(deps: LinkPageDeps): Router {
         backUrl: null,
         code: '',
         isResent: false,
+        strength: shown.typed ? await deps.passwordPolicy.strength(shown.typed, []) : null,
         minLength: await minLengthOf(tenantId),
         error: failure?.error ?? null,
         fieldErrors: password ? { password } : {},
@@ -154,7 +160,7 @@ export function createLinkPages(deps: LinkPageDeps): Router {
       if (isSpent(error)) return renderEnd(ctx, 'link-spent', { status: 422 });
       const wrong = toPasswordError(error, await minLengthOf(tenantId));
       const shown = wrong ? { password: wrong } : { failure: toStepFailure(ctx, error) };
-      return renderReset(ctx, { token, tenantId }, shown);
+      return renderReset(ctx, { token, tenantId }, { ...shown, typed: password });
     }
     await renderEnd(ctx, 'password-reset', { tenantId });
   }

@@ -257,6 +257,9 @@ test('a forgotten password is replaced after the code; a weak one does not cost 
   assert.equal(headingOf(proved), 'Choose a new password');
   const weak = await reset.agent.submit(proved, '/reset', { password: 'short' });
   assert.ok(textOf(weak).includes('Use at least 8 characters'), textOf(weak));
+  // SP 800-63B-4 3.1.1.2: how strong it is, is told in words, without JavaScript.
+  assert.match(textOf(weak), /What you typed is (very )?weak/);
+  assert.match(weak.html, /<meter [^>]*value="[01]"/);
   const password = 'another harbour, quite new';
   const done = await reset.agent.submit(weak, '/reset', { password });
   assert.equal(headingOf(done), 'Your password is changed');

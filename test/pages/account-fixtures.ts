@@ -131,6 +131,7 @@ const recoveryScenes = (scene: MakeScene): Scene[] => [
     sentTo: null,
     token: 'a-token',
     resendAction: null,
+    strength: 1,
     fieldErrors: { password: { id: 'password.error.short', values } },
   }),
   scene('reset-locked', 'reset', { ...reset, error: { id: 'sign-in.error.locked', values } }),

@@ -1,5 +1,5 @@
 import type { Context } from 'koa';
-import type { PasswordService } from '../../features/password/index.ts';
+import type { PasswordPolicy, PasswordService } from '../../features/password/index.ts';
 import { parseIdentifier } from '../../features/user/index.ts';
 import type { FormError, PageModels } from '../../pages/index.ts';
 import type { Onward } from '../../web/onward.ts';
@@ -17,6 +17,7 @@ import { backToStep, isSignIn, pathOf, type Steps, seeOther, text } from './step
 
 export interface ForgotStepDeps {
   password: Pick<PasswordService, 'forgot' | 'reset' | 'verifyCode'>;
+  passwordPolicy: Pick<PasswordPolicy, 'strength'>;
   journeys: Journeys;
   onward: Onward;
   pages: PageRenderer;
@@ -24,7 +25,7 @@ export interface ForgotStepDeps {
 
 type Recovered = Omit<Asked, 'way'>;
 type Reset = PageModels['reset'];
-type Shown = Partial<Pick<Reset, 'code' | 'fieldErrors' | 'isResent' | 'token'>> & {
+type Shown = Partial<Pick<Reset, 'code' | 'fieldErrors' | 'isResent' | 'strength' | 'token'>> & {
   failure?: StepFailure;
 };
 
@@ -68,7 +69,7 @@ export function createForgotStep(
     recovered: Recovered,
     shown: Shown = {},
   ): Promise<void> {
-    const { failure, fieldErrors = {}, token = null } = shown;
+    const { failure, fieldErrors = {}, token = null, strength = null } = shown;
     const isWrong = Object.keys(fieldErrors).length > 0;
     await deps.pages.render(
       ctx,
@@ -83,6 +84,7 @@ export function createForgotStep(
         code: shown.code ?? '',
         minLength: (await offersOf(step)).minLength,
         isResent: shown.isResent === true,
+        strength,
         error: failure?.error ?? null,
         fieldErrors,
       },
@@ -124,18 +126,22 @@ export function createForgotStep(
     ctx: Context,
     step: Step,
     recovered: Recovered,
-    given: { code: string; token: string | null; error: unknown },
+    given: { code: string; token: string | null; password?: string; error: unknown },
   ): Promise<void> {
     const { code, token, error } = given;
     const { minLength } = await offersOf(step);
     const password = toPasswordError(error, minLength);
+    const strength = given.password
+      ? await deps.passwordPolicy.strength(given.password, [recovered.identifier])
+      : null;
     if (password) {
-      return renderReset(ctx, step, recovered, { code, token, fieldErrors: { password } });
+      const fieldErrors = { password };
+      return renderReset(ctx, step, recovered, { code, token, strength, fieldErrors });
     }
     const failure = toStepFailure(ctx, error);
     // A token that is spent leads nowhere: a new code does.
     if (failure.error.id !== 'code.error.wrong') {
-      return renderReset(ctx, step, recovered, { code, token, failure });
+      return renderReset(ctx, step, recovered, { code, token, strength, failure });
     }
     return renderReset(ctx, step, recovered, { fieldErrors: { code: failure.error } });
   }
@@ -217,7 +223,7 @@ export function createForgotStep(
       try {
         await deps.password.reset(token, password);
       } catch (error) {
-        return showFailure(ctx, step, recovered, { code: '', token, error });
+        return showFailure(ctx, step, recovered, { code: '', token, password, error });
       }
       await deps.journeys.note(step.interaction.uid, { reset: undefined });
       await deps.pages.render(

@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
+import type { PasswordPolicy } from '../../features/password/index.ts';
 import type { SignUpService } from '../../features/sign-up/index.ts';
 import { parseIdentifier } from '../../features/user/index.ts';
 import { currentRequest } from '../../kernel/current-request.ts';
@@ -16,6 +17,7 @@ import { backToStep, isSignIn, pathOf, type Steps, seeOther, text } from './step
 
 export interface SignUpStepDeps {
   signUp: Pick<SignUpService, 'register'>;
+  passwordPolicy: Pick<PasswordPolicy, 'strength'>;
   journeys: Journeys;
   onward: Onward;
   pages: PageRenderer;
@@ -27,6 +29,8 @@ type Scheme = PageModels['sign-up']['takes'][number];
 interface Typed {
   name: string;
   identifier: string;
+  /** What was typed before the form comes back: how strong it is, is told beside the field. */
+  password?: string;
   fieldErrors?: Fields;
   failure?: StepFailure;
 }
@@ -64,7 +68,9 @@ export function createSignUpStep(
   offersOf: ReturnType<typeof createOffers>,
 ) {
   async function render(ctx: Context, step: Step, offers: Offers, typed: Typed): Promise<void> {
-    const { failure, fieldErrors = {} } = typed;
+    const { failure, fieldErrors = {}, password = '', name, identifier } = typed;
+    const words = [name, identifier];
+    const strength = password && (await deps.passwordPolicy.strength(password, words));
     const isWrong = Object.keys(fieldErrors).length > 0;
     await deps.pages.render(
       ctx,
@@ -78,6 +84,7 @@ export function createSignUpStep(
         name: typed.name,
         identifier: typed.identifier,
         minLength: offers.minLength,
+        strength: strength === '' ? null : strength,
         error: failure?.error ?? null,
         fieldErrors,
       },

@@ -1,6 +1,6 @@
 import { ACCOUNT_CLIENT_ID } from '../../features/client/index.ts';
-import type { PasswordService } from '../../features/password/index.ts';
-import type { UserService } from '../../features/user/index.ts';
+import type { PasswordPolicy, PasswordService } from '../../features/password/index.ts';
+import { type UserService, wordsOf } from '../../features/user/index.ts';
 import { currentRequest } from '../../kernel/current-request.ts';
 import { AppError } from '../../kernel/errors.ts';
 import type { FormError, PasswordModel } from '../../pages/index.ts';
@@ -13,12 +13,13 @@ import { type AccountPage, type AccountVisit, accountPage } from './page.ts';
 export interface PasswordPageDeps {
   users: Pick<UserService, 'findPassword'>;
   password: Pick<PasswordService, 'change' | 'forgot'>;
+  passwordPolicy: Pick<PasswordPolicy, 'strength'>;
   deviceCookies: Pick<DeviceCookies, 'read'>;
 }
 
 const PATH = '/account/password';
 
-type Wrong = Partial<Pick<PasswordModel, 'error' | 'fieldErrors'>>;
+type Wrong = Partial<Pick<PasswordModel, 'error' | 'fieldErrors' | 'strength'>>;
 
 /** What is missing before anything is looked at. */
 function missing(current: string, password: string): PasswordModel['fieldErrors'] {
@@ -64,20 +65,21 @@ export function passwordPages(deps: PasswordPageDeps): AccountPage[] {
         device: deps.deviceCookies.read(visit.ctx),
       });
     } catch (error) {
-      return refuse(visit, error);
+      return refuse(visit, error, newPassword);
     }
     visit.redirect(PATH, { id: 'account.notice.password' });
   }
 
-  async function refuse(visit: AccountVisit, error: unknown): Promise<void> {
+  async function refuse(visit: AccountVisit, error: unknown, typed: string): Promise<void> {
     const password = toPasswordError(error, visit.tenant.settings.passwordMinLength);
-    if (password) return show(visit, { fieldErrors: { password } }, 400);
+    const strength = await deps.passwordPolicy.strength(typed, wordsOf(visit.person));
+    if (password) return show(visit, { strength, fieldErrors: { password } }, 400);
     if (error instanceof AppError && error.code === 'IDENT_INVALID_CREDENTIALS') {
       const current = { id: 'account.password.current-wrong' };
-      return show(visit, { fieldErrors: { current } }, error.status);
+      return show(visit, { strength, fieldErrors: { current } }, error.status);
     }
     const { status, error: said } = visit.explain(error);
-    await show(visit, { error: said }, status);
+    await show(visit, { strength, error: said }, status);
   }
 
   async function sendLink(visit: AccountVisit): Promise<void> {
