@@ -166,6 +166,7 @@ export const historyMessages = [
   'account.history.email-verified',
   'account.history.factor-added',
   'account.history.factor-removed',
+  'account.history.factors-reset',
   'account.history.password-changed',
   'account.history.phone-verified',
   'account.history.profile-changed',

@@ -40,6 +40,8 @@ export interface AccountSecurityModel extends InShell {
   recovery: { left: number; made: Moment; isLow: boolean } | null;
   /** Null where there is nothing yet that the codes would stand in for. */
   recoveryUrl: string | null;
+  /** The day of its last change, in words; null without one. */
+  passwordSince: string | null;
   passwordUrl: string;
 }
 

@@ -36,6 +36,7 @@ const security: PageModels['account-security'] = {
   addAppUrl: `${BASE}/apps/new`,
   recovery: null,
   recoveryUrl: null,
+  passwordSince: null,
   passwordUrl: '/account/password',
 };
 
@@ -113,6 +114,7 @@ const factorScenes = (scene: MakeScene): Scene[] => [
     shell: longShell,
     isOn: true,
     isRequired: true,
+    passwordSince: '21 November 2026',
     warnings: [
       { id: 'account.security.warning.last' },
       { id: 'account.security.warning.few-codes', values: { left: 1 } },

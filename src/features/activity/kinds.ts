@@ -15,6 +15,7 @@ const KINDS: [{ type: string }, ActivityKind][] = [
   [mfaEvents.challengeFailed, 'second-factor-failed'],
   [mfaEvents.enrolled, 'factor-added'],
   [mfaEvents.removed, 'factor-removed'],
+  [mfaEvents.reset, 'factors-reset'],
   [mfaEvents.recoveryCodesGenerated, 'recovery-codes-made'],
   [mfaEvents.recoveryCodeUsed, 'recovery-code-used'],
   [sessionEvents.revoked, 'session-ended'],

@@ -9,6 +9,7 @@ export const activityKinds = [
   'password-changed',
   'factor-added',
   'factor-removed',
+  'factors-reset',
   'recovery-codes-made',
   'recovery-code-used',
   'email-verified',

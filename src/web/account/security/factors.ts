@@ -7,9 +7,11 @@ import {
 } from '../../../features/mfa/index.ts';
 import type { SessionService } from '../../../features/session/index.ts';
 import { MOST_APPS } from '../../../features/totp/index.ts';
+import type { UserService } from '../../../features/user/index.ts';
 import { MOST_CREDENTIALS } from '../../../features/webauthn/index.ts';
 import { AppError } from '../../../kernel/errors.ts';
 import type { FactorLine, FormError, Pages } from '../../../pages/index.ts';
+import { dayOf } from '../dates.ts';
 import { type AccountPage, type AccountVisit, accountPage } from '../page.ts';
 import { type Words, wordsFor } from './words.ts';
 
@@ -25,6 +27,7 @@ export interface FactorDeps {
   authenticators: Pick<Authenticators, 'describe' | 'rename' | 'remove'>;
   recoveryCodes: Pick<RecoveryCodesPort, 'generate' | 'generateFirst' | 'status'>;
   sessions: Pick<SessionService, 'list'>;
+  users: Pick<UserService, 'findPassword'>;
   texts: Pick<Pages, 'text'>;
 }
 
@@ -82,7 +85,10 @@ export const securityPage = (deps: FactorDeps): AccountPage =>
     section: 'security',
     async get(visit) {
       const words = wordsFor(deps.texts, visit);
-      const found = await deps.authenticators.describe(refOf(visit));
+      const [found, password] = await Promise.all([
+        deps.authenticators.describe(refOf(visit)),
+        deps.users.findPassword(visit.person.tenantId, visit.person.id),
+      ]);
       const { authenticators: all, recoveryCodes: codes } = found;
       const linesOf = (type: Authenticator['type']) =>
         all.filter((one) => one.type === type).map((one) => toFactorLine(one, words));
@@ -103,6 +109,7 @@ export const securityPage = (deps: FactorDeps): AccountPage =>
           isLow: codes.left < FEW_CODES,
         },
         recoveryUrl: count > 0 ? RECOVERY : null,
+        passwordSince: password ? dayOf(visit, password.changedAt) : null,
         passwordUrl: PASSWORD,
       });
     },

@@ -28,6 +28,7 @@ const LOOKS: Record<ActivityKind, [icon: string, tone: HistoryLine['tone']]> = {
   'password-changed': ['password', ''],
   'factor-added': ['shield', ''],
   'factor-removed': ['shield', 'warn'],
+  'factors-reset': ['warning', 'bad'],
   'recovery-codes-made': ['lifebuoy', ''],
   'recovery-code-used': ['lifebuoy', 'warn'],
   'email-verified': ['email', ''],

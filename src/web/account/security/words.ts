@@ -9,6 +9,8 @@ const TOLD = ['pwd', 'webauthn', 'fed', 'otp', 'sms', 'kba'];
 /** British, as the rest of the English: a day before its month. */
 const tagOf = (locale: Locale): string => (locale === 'en' ? 'en-GB' : locale);
 
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+
 /** Facts in words of the language and in the time of a visit. */
 export function wordsFor(texts: Pick<Pages, 'text'>, { locale, person }: AccountVisit) {
   const zone = person.zoneinfo;
@@ -52,7 +54,8 @@ export function wordsFor(texts: Pick<Pages, 'text'>, { locale, person }: Account
     ways(amr: readonly string[]): string {
       const told = TOLD.filter((one) => amr.includes(one));
       const ids = told.length === 0 ? ['unknown'] : told;
-      return list.format(ids.map((one) => texts.text(locale, `amr.${one}`)));
+      const [first = '', ...others] = ids.map((one) => texts.text(locale, `amr.${one}`));
+      return list.format([first, ...others.map(lowerFirst)]);
     },
   };
 }
