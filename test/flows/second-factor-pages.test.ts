@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { answerDevice, pollDevice, seedDeviceClient, startDevice } from './device-support.ts';
 import {
   assertNobody,
   claimsOf,
@@ -233,4 +234,43 @@ test('a browser is remembered where the box is ticked and the tenant allows it (
   const elsewhere = await openFactor(world, person);
   assert.equal(stepOf(elsewhere.page), '/second-factor');
   await setTenant(world, { mfaRememberDays: 0 });
+});
+
+test('a session that lacks only the second factor is asked for that alone (rows 3, 16, 23; RFC 9470)', async () => {
+  await setTenant(world, { mfaRememberDays: 30 });
+  const agent = newBrowser(world);
+  const opened = await openFactor(world, person, { agent });
+  await agent.submit(opened.page, '/second-factor/app', { code: person.code(), remember: 'yes' });
+  const lower = await openSignIn(world, { agent, parameters: { prompt: 'login' } });
+  await enterPassword(lower, person);
+  const parameters = { acr_values: 'urn:gatehouse:acr:2fa' };
+  const asked = await openSignIn(world, { agent, parameters });
+  assert.equal(stepOf(asked.page), '/second-factor');
+  assert.match(asked.page.html, /asks for a second step before it goes on/);
+  // Not skipped by the way back, nor by the address that would go on.
+  const resumed = await agent.follow(`/authorize/${asked.uid}`);
+  assert.equal(codeIn(resumed), undefined);
+  assert.equal(stepOf(resumed), '/second-factor');
+  const other = await agent.submit(resumed, '/second-factor/leave', {});
+  assert.equal(stepOf(other), '/sign-in');
+  const back = await agent.follow(other.url.pathname.replace('/sign-in', ''));
+  assert.equal(stepOf(back), '/');
+  const again = await openSignIn(world, { agent, parameters });
+  const end = await agent.submit(again.page, '/second-factor/app', { code: person.code() });
+  assert.equal((await signedInBy(world, end)).amr, 'pwd otp mfa');
+  await setTenant(world, { mfaRememberDays: 0 });
+});
+
+test('a device is let in by the same sign-in, with the second factor (the other doors)', async () => {
+  const kiosk = await seedDeviceClient(world);
+  const { user_code, device_code } = await startDevice(world.url, kiosk);
+  const agent = newBrowser(world);
+  const signIn = await answerDevice(agent, user_code, 'confirm');
+  const page = await enterPassword({ agent, page: signIn }, person);
+  assert.equal(stepOf(page), '/second-factor');
+  const { body } = await pollDevice(world.url, kiosk, device_code);
+  assert.notEqual(body.error, undefined);
+  assert.equal(body.access_token, undefined);
+  const end = await agent.submit(page, '/second-factor/app', { code: person.code() });
+  assert.equal(heading(end), 'Your device is connected');
 });

@@ -64,6 +64,7 @@ export function createPasskeyStep(
             clientId: step.client.clientId,
             clientIp: currentRequest()?.clientIp ?? null,
             device: deps.deviceCookies.read(ctx),
+            acrValues: step.acrValues,
           }),
         (error) => signIn.refuse(ctx, step, toPasskeyFailure(ctx, error)),
       );

@@ -30,7 +30,8 @@ export function createStepUp(deps: StepUpDeps, complete: Complete) {
   return async function stepUp(ctx: Context, step: Step): Promise<boolean> {
     const found = isStepUp(step.interaction) && (await findSession(ctx, step));
     if (!found) return false;
-    const { factor } = await deps.journeys.find(step.interaction.uid);
+    const { factor, isAnother } = await deps.journeys.find(step.interaction.uid);
+    if (isAnother) return false;
     if (factor?.isStepUp) {
       seeOther(ctx, pathOf(step, 'second-factor'));
       return true;
