@@ -153,7 +153,18 @@ test('a passkey is made within the sign-in, is the second factor of the next and
   // Away while a name is typed: it would answer by itself where passkeys are offered.
   await authenticator.remove();
   await enter(page, application, email);
-  await (await addAuthenticator(page)).add(kept);
+  const second = await addAuthenticator(page);
+  await second.add(kept);
   await press(page, 'Use my passkey');
+  assert.deepEqual(await signedInAs(page), [NAME]);
+
+  const [counted] = await second.credentials();
+  assert.ok(counted);
+  await second.remove();
+  await page.context().clearCookies();
+  // Offered in the field of the name, it is taken as soon as the page is there.
+  await (await addAuthenticator(page)).add(counted);
+  await begin(page, application);
+  await page.locator('.person h2').waitFor();
   assert.deepEqual(await signedInAs(page), [NAME]);
 });
