@@ -19,15 +19,12 @@
 //                     in data-cancelled, data-registered, data-unsupported and data-failed.
 // data-passkey-only   Anywhere: `hidden` until it is known that this browser has passkeys.
 // data-passkey-none   Anywhere: hidden once that is known; for those who cannot use them.
-// data-passkey-signal JSON of { rpID, userID, allAcceptedCredentialIDs }: passkeys that were
-//                     taken away here vanish from the person's keeper too, where it listens.
 //
 // Without JavaScript or WebAuthn nothing happens: what is `data-passkey-only` stays hidden.
 (() => {
   const {
     browserSupportsWebAuthn,
     browserSupportsWebAuthnAutofill,
-    sendSignal,
     startAuthentication,
     startRegistration,
   } = globalThis.SimpleWebAuthnBrowser;
@@ -111,15 +108,8 @@
     }
   }
 
-  function signal(element) {
-    const accepted = JSON.parse(element.dataset.passkeySignal);
-    // A courtesy: browsers may not know it, and whoever keeps the passkey may not listen.
-    sendSignal({ signalName: 'allAcceptedCredentials', ...accepted }).catch(() => {});
-  }
-
   for (const element of document.querySelectorAll('[data-passkey-only]')) element.hidden = false;
   for (const element of document.querySelectorAll('[data-passkey-none]')) element.hidden = true;
-  for (const element of document.querySelectorAll('[data-passkey-signal]')) signal(element);
   for (const form of document.querySelectorAll('form[data-passkey]')) {
     // Back from where the form led to, by the browser's button.
     addEventListener('pageshow', () => setBusy(form, false));
