@@ -9,6 +9,7 @@ import {
   createBrowserTests,
   screenshot,
 } from '../helpers/browser.ts';
+import { manageAccount } from './account-walks.ts';
 import { confirmByKeyboard, factorWalks } from './factor-walks.ts';
 import { PORT } from './scenery.ts';
 import { scenes } from './scenes.ts';
@@ -81,6 +82,11 @@ test('an account is made, recovered and signed out everywhere without JavaScript
 
 test('a sign-in with a second factor goes by the keyboard alone, with the focus in sight', async (open) => {
   await confirmByKeyboard(await open());
+});
+
+test('people manage their account, and leave, without JavaScript on a phone', async (open) => {
+  const page = await open({ viewport: { width: 320, height: 640 } });
+  await manageAccount(page, 'khue.phone@sen-hong.example', () => checkFits(page));
 });
 
 test('every page that there is was looked at', async () => {

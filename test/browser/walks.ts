@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { press, textOf } from '../helpers/browser.ts';
+import { manageAccount, readLongAccount } from './account-walks.ts';
 import {
   authorizeUrl,
   development,
@@ -83,5 +84,8 @@ async function readMessages(page: Page, see: See): Promise<void> {
 /** Ways through several pages, each of which is looked at. */
 export const walks: Record<string, Walk> = {
   'the life of an account': (page, see) => liveAccount(page, 'khue@lotus.example', see),
+  'an account in the hands of its owner': (page, see) =>
+    manageAccount(page, 'khue.desktop@sen-hong.example', see),
+  'an account with long names, in Vietnamese': readLongAccount,
   'messages in development': readMessages,
 };
