@@ -23,8 +23,8 @@ import { runInProcess, serveGrant } from './internals.ts';
 /** Milliseconds that a sign-in may take: as long as the engine waits for one. */
 const FLOW_AGE = 3_600_000;
 
-/** Sign-ins that one browser has under way in its tabs; the oldest gives way. */
-const MOST_FLOWS = 4;
+/** Characters of the sign-ins that a browser has under way in its tabs; the oldest gives way. */
+const LONGEST_FLOWS = 2_000;
 
 /** Seconds that two clocks may differ by. */
 const SKEW = 5;
@@ -60,6 +60,12 @@ export interface AccountSignInDeps {
 
 const s256 = (verifier: string): string =>
   createHash('sha256').update(verifier).digest('base64url');
+
+/** As many of them as a cookie can hold, the first at least. */
+function newest(all: readonly Flow[]): Flow[] {
+  const ends = all.map((_, index) => JSON.stringify(all.slice(0, index + 1)).length);
+  return all.filter((_, index) => index === 0 || (ends[index] ?? 0) <= LONGEST_FLOWS);
+}
 
 /** What the redirect says; undefined where anything is said twice. */
 function readAnswer({ query }: Context): Record<string, string> | undefined {
@@ -143,7 +149,7 @@ export function createAccountSignIn(deps: AccountSignInDeps): AccountSignIn {
         ...(fresh ? { maxAge: fresh.maxAge } : {}),
         ...(acr ? { acr } : {}),
       };
-      flows.write(ctx, [begun, ...open(ctx)].slice(0, MOST_FLOWS));
+      flows.write(ctx, newest([begun, ...open(ctx)]));
       const prompt = fresh ? 'login' : choosesAccount ? 'select_account' : undefined;
       const query = new URLSearchParams({
         ...{ client_id: ACCOUNT_CLIENT_ID, redirect_uri: redirectUri, response_type: 'code' },

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findForm } from '../helpers/user-agent.ts';
 import { enterAccount, isSentToSignIn, type Visitor } from './account-support.ts';
+import { CHEAP_HASHES } from './auth-support.ts';
 import { codeIn, createProofWorld, wrongCode } from './proof-support.ts';
 import { eventsOf } from './support.ts';
 
-const world = await createProofWorld();
+const world = await createProofWorld(CHEAP_HASHES);
 const { deps, url, mailbox, clock } = world;
 const { tenantId } = world.people;
 await deps.tenants.updateSettings(tenantId, {

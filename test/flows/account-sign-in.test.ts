@@ -8,9 +8,10 @@ import {
   ownerOf,
   signInUpToReturn,
 } from './account-support.ts';
+import { CHEAP_HASHES } from './auth-support.ts';
 import { addUser, createWorld } from './support.ts';
 
-const world = await createWorld();
+const world = await createWorld({ settings: CHEAP_HASHES });
 const { deps, url } = world;
 const { tenantId } = world.people;
 const owner = ownerOf(world);
