@@ -99,6 +99,8 @@
     let timer;
     try {
       const optionsJSON = await askOptions(form);
+      // What the person has begun meanwhile must not be ended by an offer.
+      if (form.ariaBusy === 'true') return;
       // The new offer ends the one before.
       timer = setTimeout(() => offer(form, times - 1), optionsJSON.timeout * RENEW_AFTER);
       post(form, await startAuthentication({ optionsJSON, useBrowserAutofill: true }));
