@@ -144,7 +144,7 @@ export function renderReport(report: Report): string {
   }
   if (report.timings.length > 0) {
     const about =
-      'In turns, one at a time, by the JSON API. “Apart” is from the line above of the same status: by the time of its answer nobody learns whether an account exists. A locked account, or name, is refused without hashing.';
+      'In turns, one at a time, by the JSON API. “Apart” is from a wrong password: by the time of its answer nobody learns whether an account exists, is suspended or locked.';
     sections.push('## Refused sign-ins', table(TIMING_HEAD, timingRows(report.timings)), about);
   }
   if (report.starts.length > 0) {
