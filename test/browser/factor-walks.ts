@@ -70,8 +70,10 @@ const setUp: Walk = async (page, see) => {
 async function tabTo(page: Page, text: string): Promise<void> {
   const focused = `(() => {
     const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
-    const ring = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
-    return [document.activeElement.textContent, ring];
+    // After the last control comes the page itself.
+    const isPage = document.activeElement === document.body;
+    const ring = isPage || (outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2);
+    return [isPage ? '' : document.activeElement.textContent, ring];
   })()`;
   for (let presses = 0; presses < 30; presses += 1) {
     await page.keyboard.press('Tab');
@@ -79,7 +81,8 @@ async function tabTo(page: Page, text: string): Promise<void> {
     assert.ok(ring, `the focus shows on “${said.trim()}”`);
     if (said.includes(text)) return;
   }
-  assert.fail(`nothing that says “${text}” can be reached`);
+  const shown = (await page.locator('main').textContent()) ?? '';
+  assert.fail(`nothing that says “${text}” can be reached on ${shown.replace(/\s+/g, ' ')}`);
 }
 
 /** A sign-in with password and app, without a pointer. */
@@ -87,15 +90,18 @@ export async function confirmByKeyboard(page: Page): Promise<void> {
   const customer = await createPerson(bank.id, 'phim@hoa-mai.example', 'Bùi Phím');
   const { secret } = await addApp(customer);
   await visit(page, authorizeUrl('bank'));
-  // Where one starts to type, the page has put the focus.
+  // Where one starts to type, the page puts the focus.
+  await page.locator('#identifier:focus').waitFor();
   await page.keyboard.type(customer.email);
   await page.keyboard.press('Tab');
+  await page.locator('#password:focus').waitFor();
   await page.keyboard.type(PASSWORD);
   await leave(page, () => page.keyboard.press('Enter'));
   await tabTo(page, 'A recovery code');
   await leave(page, () => page.keyboard.press('Enter'));
   await tabTo(page, 'authenticator app');
   await leave(page, () => page.keyboard.press('Enter'));
+  await page.locator('#code:focus').waitFor();
   await page.keyboard.type(codeOf(secret, Date.now()));
   await leave(page, () => page.keyboard.press('Enter'));
   assert.ok(new URL(page.url()).searchParams.has('code'), page.url());
