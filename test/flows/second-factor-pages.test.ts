@@ -223,7 +223,7 @@ test('a browser is remembered where the box is ticked and the tenant allows it (
   await setTenant(world, { mfaRememberDays: 30 });
   const agent = newBrowser(world);
   const opened = await openFactor(world, person, { agent });
-  assert.match(opened.page.html, /name="remember"[\s\S]*30 days/);
+  assert.match(opened.page.html, /name="remember"[\s\S]*30\sdays/);
   const end = await agent.submit(opened.page, '/second-factor/app', {
     code: person.code(),
     remember: 'yes',
