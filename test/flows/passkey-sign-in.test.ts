@@ -198,6 +198,22 @@ test('a cloned passkey opens nothing any more, for either holder, and the incide
   assert.equal(incidents.length, 1);
 });
 
+test('cloning the only authenticator does not bring an account back to its password (ASVS 6.3.4)', async () => {
+  const person = await world.signIn();
+  const device = createAuthenticator({ origin: url, counter: 7 });
+  const registered = await world.register(person.token, device);
+  const [recoveryCode] = registered.body.recoveryCodes as unknown as string[];
+  claimsOf(await enter(device, { counter: 20 }));
+  assertProblem(await enter(device, { counter: 20 }), 401, 'IDENT_INVALID_CREDENTIALS');
+  const { email: identifier, password } = person;
+  const login = await call('/auth/login', { identifier, password });
+  assertProblem(login, 401, 'IDENT_MFA_REQUIRED');
+  const { challengeId, enroll } = login.body as { challengeId: string; enroll: string[] };
+  assert.deepEqual(enroll, []);
+  const body = { challengeId, method: 'recovery-code', code: recoveryCode };
+  assert.ok((claimsOf(await call('/auth/mfa/verify', body)).amr as string[]).includes('mfa'));
+});
+
 test('malformed answers are refused at the edge', async () => {
   for (const body of [{}, { ceremonyId: 'x' }, { ceremonyId: 'x', response: { id: 'x' } }]) {
     assertProblem(await call('/auth/passkey/verify', body), 400, 'IDENT_VALIDATION');
