@@ -35,10 +35,9 @@ return {'sent', 0}
 /**
  * Tries a code. Only a try that could have been right counts: without a code
  * there is nothing to guess. The last wrong one ends the code and begins the
- * lockout; the right one ends the code and may begin a session. Digests under a
- * server key are compared, each byte of them whatever the others say.
- * KEYS: code, lock, session. ARGV: now, digest, most wrong tries, lockout,
- * expiry and life of the session (0: none).
+ * lockout; the right one ends the code. Digests under a server key are compared,
+ * each byte of them whatever the others say.
+ * KEYS: code, lock. ARGV: now, digest, most wrong tries, lockout.
  */
 export const VERIFY = `
 local now, most, lockout = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -53,7 +52,6 @@ for index = 1, #ARGV[2] do
 end
 if difference == 0 then
   redis.call('DEL', KEYS[1], KEYS[2])
-  if tonumber(ARGV[6]) > 0 then redis.call('SET', KEYS[3], ARGV[5], 'PX', ARGV[6]) end
   return {'verified', 0}
 end
 local isRecent = known[3] and tonumber(known[3]) + lockout > now and locked == 0
@@ -65,11 +63,4 @@ if wrong < most then return {'wrong', 0} end
 redis.call('HSET', KEYS[2], 'until', now + lockout)
 redis.call('DEL', KEYS[1])
 return {'closed', 0}
-`;
-
-/** Uses a session up. KEYS: session. ARGV: now. */
-export const USE_SESSION = `
-local expires = tonumber(redis.call('GET', KEYS[1]) or 0)
-redis.call('DEL', KEYS[1])
-return {expires > tonumber(ARGV[1]) and 'verified' or 'spent', 0}
 `;

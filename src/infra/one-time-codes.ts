@@ -1,12 +1,10 @@
 import { randomInt } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Clock } from '../kernel/clock.ts';
-import { sha256 } from '../kernel/crypto.ts';
 import { AppError } from '../kernel/errors.ts';
 import { isDependencyFailure } from '../kernel/http/index.ts';
-import { newSecret } from '../kernel/ids.ts';
 import type { Lookups } from './lookups.ts';
-import { REQUEST, USE_SESSION, VERIFY } from './one-time-code-scripts.ts';
+import { REQUEST, VERIFY } from './one-time-code-scripts.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -38,7 +36,6 @@ const COOLDOWN = 60_000;
 const DAILY_QUOTA = 10;
 const MOST_WRONG = 5;
 const LOCKOUT = 15 * MINUTE;
-const SESSION = { shortest: HOUR, longest: 24 * HOUR };
 
 /** Whose code it is, and what it opens. */
 export interface CodeOptions {
@@ -87,24 +84,6 @@ export interface OneTimeCodes {
    *   there, IDENT_LOCKED after five wrong tries, IDENT_UNAVAILABLE
    */
   verify(namespace: CodeNamespace, id: string, code: string, options?: CodeOptions): Promise<void>;
-  /**
-   * Like `verify`, and begins a session that stands for the code in a later step.
-   * @param options `ttl` milliseconds, 1 to 24 hours
-   * @returns the token of the session: 256 bits, good for one use
-   */
-  verifyForSession(
-    namespace: CodeNamespace,
-    id: string,
-    code: string,
-    options: CodeOptions & { ttl: number },
-  ): Promise<string>;
-  /** Uses a session up. @throws AppError IDENT_TOKEN_SPENT, IDENT_UNAVAILABLE */
-  useSession(
-    namespace: CodeNamespace,
-    id: string,
-    token: string,
-    options?: CodeOptions,
-  ): Promise<void>;
   /** Lifts the lockout, the cooldown and the used-up quota: an operator does. */
   unlock(namespace: CodeNamespace, id: string): Promise<void>;
 }
@@ -125,7 +104,6 @@ type Arguments = (string | number)[];
 interface Commands {
   gatehouseCodeRequest(...args: Arguments): Reply;
   gatehouseCodeVerify(...args: Arguments): Reply;
-  gatehouseCodeSession(...args: Arguments): Reply;
 }
 
 export interface OneTimeCodesOptions {
@@ -178,8 +156,6 @@ function createKeys({ lookups }: Pick<OneTimeCodesOptions, 'lookups'>) {
       lock: key('lock'),
       cooldown: key('cooldown'),
       daily: key('daily'),
-      session: (token: string, boundTo = '') =>
-        `${key('session')}:${sha256(`${token}\0${boundTo}`).toString('base64url')}`,
     };
   };
 }
@@ -188,8 +164,7 @@ function createKeys({ lookups }: Pick<OneTimeCodesOptions, 'lookups'>) {
 export function createOneTimeCodes(options: OneTimeCodesOptions): OneTimeCodes {
   const { redis, clock, lookups } = options;
   redis.defineCommand('gatehouseCodeRequest', { numberOfKeys: 4, lua: REQUEST });
-  redis.defineCommand('gatehouseCodeVerify', { numberOfKeys: 3, lua: VERIFY });
-  redis.defineCommand('gatehouseCodeSession', { numberOfKeys: 1, lua: USE_SESSION });
+  redis.defineCommand('gatehouseCodeVerify', { numberOfKeys: 2, lua: VERIFY });
   const commands = redis as Redis & Commands;
   const keysOf = createKeys(options);
   const now = (): number => Math.floor(clock.now());
@@ -201,24 +176,6 @@ export function createOneTimeCodes(options: OneTimeCodesOptions): OneTimeCodes {
     const answer = await reply.catch(refuse);
     options.onResult(namespace, answer[0]);
     assertDone(answer);
-  }
-
-  async function verify(
-    namespace: CodeNamespace,
-    id: string,
-    code: string,
-    given: CodeOptions & { ttl?: number } = {},
-  ): Promise<string> {
-    const keys = keysOf(namespace, id, given);
-    const token = newSecret();
-    const ttl = given.ttl ?? 0;
-    const reply = commands.gatehouseCodeVerify(
-      ...[keys.code, keys.lock, keys.session(token, given.boundTo)],
-      ...[now(), digestOf(namespace, id, code, given.boundTo), MOST_WRONG, LOCKOUT],
-      ...[now() + ttl, ttl],
-    );
-    await ask(namespace, reply);
-    return token;
   }
 
   return {
@@ -235,17 +192,14 @@ export function createOneTimeCodes(options: OneTimeCodesOptions): OneTimeCodes {
       await ask(namespace, reply);
       return { code, expiresAt, minutes: Math.floor(life / MINUTE) };
     },
-    async verify(namespace, id, code, given) {
-      const { boundTo, browser } = given ?? {};
-      await verify(namespace, id, code, { ...(boundTo ? { boundTo } : {}), browser });
-    },
-    verifyForSession(namespace, id, code, given) {
-      within(given.ttl, SESSION.shortest, SESSION.longest);
-      return verify(namespace, id, code, given);
-    },
-    async useSession(namespace, id, token, given = {}) {
-      const key = keysOf(namespace, id, given).session(token, given.boundTo);
-      await ask(namespace, commands.gatehouseCodeSession(key, now()));
+    async verify(namespace, id, code, given = {}) {
+      const keys = keysOf(namespace, id, given);
+      const digest = digestOf(namespace, id, code, given.boundTo);
+      const reply = commands.gatehouseCodeVerify(
+        ...[keys.code, keys.lock],
+        ...[now(), digest, MOST_WRONG, LOCKOUT],
+      );
+      await ask(namespace, reply);
     },
     async unlock(namespace, id) {
       const { lock, cooldown, daily } = keysOf(namespace, id);

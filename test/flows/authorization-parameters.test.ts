@@ -54,6 +54,10 @@ test('prompt=login asks again, and the new sign-in is told by auth_time (Core 3.
   const { agent } = await signInForTokens(world);
   const page = await ask(agent, { prompt: 'login' });
   assert.ok(isPage(page));
+  // Who it was before need not be typed again, unless another hint was given.
+  assert.match(page.html, new RegExp(`value="${people.user.email}"`));
+  const hinted = await ask(agent, { prompt: 'login', login_hint: 'chi@lotus.example' });
+  assert.ok(!hinted.html.includes(people.user.email));
   const claims = await idTokenOf(await agent.submit(page, '/sign-in', credentials));
   assert.equal(claims.sub, people.user.id);
   assert.ok(Number.isInteger(claims.auth_time));

@@ -294,45 +294,13 @@ suite('guessing', () => {
   });
 });
 
-suite('a verified session', () => {
-  test('stands for the code once, 1 to 24 hours long, for its identifier alone', async () => {
-    const { codes, clock, id } = make();
-    const begin = async (ttl: number) => {
-      const { code } = await codes.request('forgot-password', id, { boundTo: 'u1' });
-      clock.advance(MINUTE);
-      return codes.verifyForSession('forgot-password', id, code, { ttl, boundTo: 'u1' });
-    };
-    const use = (token: string, of = id, boundTo = 'u1') =>
-      codes.useSession('forgot-password', of, token, { boundTo });
-    const token = await begin(HOUR);
-    assert.match(token, /^[\w-]{43}$/);
-    await assert.rejects(use(token, make().id), refused('IDENT_TOKEN_SPENT'));
-    await assert.rejects(use(token, id, 'u2'), refused('IDENT_TOKEN_SPENT'));
-    await assert.rejects(use(token.slice(1)), refused('IDENT_TOKEN_SPENT'));
-    const settled = await times(50, () => use(token));
-    assert.equal(settled.filter(({ status }) => status === 'fulfilled').length, 1);
-    for (const [early, isAlive] of [
-      [1, true],
-      [0, false],
-    ] as const) {
-      const next = await begin(24 * HOUR);
-      clock.advance(24 * HOUR - early);
-      if (isAlive) await use(next);
-      else await assert.rejects(use(next), refused('IDENT_TOKEN_SPENT'));
-    }
-    await assert.rejects(begin(HOUR - 1), RangeError);
-    clock.advance(MINUTE);
-    await assert.rejects(begin(24 * HOUR + 1), RangeError);
-  });
-});
-
 suite('in Redis', () => {
   test('keys and values hold neither identifier nor code; those of one identifier share a slot', async () => {
     const { codes, id } = make();
     const before = new Set(await redis.keys(`${prefix}*`));
     const { code } = await codes.request('verify-phone', id);
     await times(1, () => codes.verify('verify-phone', id, wrong(code)));
-    const token = await codes.verifyForSession('verify-phone', id, code, { ttl: HOUR });
+    await codes.verify('verify-phone', id, code);
     await codes.request('add-phone', id);
     await times(1, () => codes.verify('add-phone', id, 'wrong'));
     const keys = (await redis.keys(`${prefix}*`)).filter((key) => !before.has(key));
@@ -344,7 +312,6 @@ suite('in Redis', () => {
       'add-phone:otp',
       'verify-phone:cooldown',
       'verify-phone:daily',
-      'verify-phone:session',
     ]);
     const tags = names.map((name) => /\{([^}]+)\}/.exec(name)?.[1]);
     assert.equal(new Set(tags).size, 1, 'one hash tag');
@@ -358,7 +325,7 @@ suite('in Redis', () => {
       }),
     );
     const stored = [...names, ...values].join('\n');
-    assert.ok(!stored.includes('person-') && !stored.includes(token));
+    assert.ok(!stored.includes('person-'));
     assert.doesNotMatch(stored, new RegExp(`(?<![0-9a-f])${code}(?![0-9a-f])`));
     for (const name of names) assert.ok((await redis.pttl(name)) > 0, `${name} expires`);
   });
@@ -375,8 +342,6 @@ suite('in Redis', () => {
     for (const call of [
       codes.request('email-auth', 'email:a'),
       codes.verify('email-auth', 'email:a', '123456'),
-      codes.verifyForSession('forgot-password', 'email:a', '123456', { ttl: HOUR }),
-      codes.useSession('forgot-password', 'email:a', 'token'),
       codes.unlock('email-auth', 'email:a'),
     ]) {
       await assert.rejects(call, refused('IDENT_UNAVAILABLE'));

@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import type { SignInService } from '../../features/sign-in/index.ts';
+import { describeUser } from '../../features/user/index.ts';
 import { currentRequest } from '../../kernel/current-request.ts';
 import type { DeviceCookies } from '../../web/device-cookies.ts';
 import type { PageRenderer } from '../../web/page-renderer.ts';
@@ -32,6 +33,9 @@ function missingFields(identifier: string, password: string): SignInFailure {
   };
 }
 
+/** Reasons to ask who is signed in once more, rather than somebody else. */
+const ONCE_MORE: ReadonlySet<string> = new Set(['login_prompt', 'max_age', 'acr']);
+
 /** What was typed, and what was wrong with it. */
 type Typed = Pick<
   Parameters<typeof showSignIn>[3],
@@ -60,11 +64,21 @@ export function createSignInStep(
     await showSignIn(ctx, deps.pages, step, { ...typed, ways });
   }
 
+  /** Whoever is to sign in once more need not say who they are: this browser shows it anyway. */
+  async function findKnown(ctx: Context, step: Step): Promise<string> {
+    const { prompt, session } = step.interaction;
+    if (!session || !prompt.reasons.every((reason) => ONCE_MORE.has(reason))) return '';
+    const found = (await accounts.list(ctx, step)).find(({ isCurrent }) => isCurrent);
+    const isSame = found?.session.uid === session.uid;
+    return isSame ? describeUser(found.account.user).identifier : '';
+  }
+
   async function renderEmpty(ctx: Context, step: Step): Promise<void> {
-    const { notice, verify } = await deps.journeys.find(step.interaction.uid);
+    const { notice, verify, isAnother } = await deps.journeys.find(step.interaction.uid);
     const hint = text(step.interaction.params.login_hint);
+    const known = isAnother ? '' : await findKnown(ctx, step);
     await render(ctx, step, {
-      identifier: notice?.identifier ?? verify?.identifier ?? hint,
+      identifier: notice?.identifier ?? verify?.identifier ?? (hint || known),
       ...(notice ? { notice: `sign-in.notice.${notice.about}` } : {}),
     });
   }
