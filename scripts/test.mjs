@@ -34,7 +34,9 @@ const patterns = runnerArgs.filter((arg) => !arg.startsWith('-'));
 await runMain(async (lifetime) => {
   const logger = createLogger();
   logger.heading(slow ? 'Gatehouse: slow tests' : 'Gatehouse: tests');
-  const { node, variables } = await startTestEnvironment(lifetime, logger);
+  const { node, variables } = await startTestEnvironment(lifetime, logger, {
+    needsLighthouse: slow,
+  });
   const env = {
     ...process.env,
     ...variables,

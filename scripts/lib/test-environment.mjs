@@ -6,6 +6,7 @@ import { findBrokers } from './brokers.mjs';
 import { findChromium } from './chromium.mjs';
 import { ROOT, run } from './common.mjs';
 import { ensureDependencies } from './dependencies.mjs';
+import { findLighthouse } from './lighthouse.mjs';
 import { claimTestSlot, startServices } from './services.mjs';
 
 const PREPARE = 'test/helpers/prepare.ts';
@@ -15,10 +16,15 @@ const PREPARE = 'test/helpers/prepare.ts';
  * name running ones. They are stopped when the script ends.
  * @param {import('./common.mjs').Lifetime} lifetime
  * @param {import('./common.mjs').Logger} logger
+ * @param {{ needsLighthouse?: boolean }} [options]
  * @returns {Promise<{ node: string, variables: NodeJS.ProcessEnv }>} path of the pinned Node.js
  *   and the variables that the tests read
  */
-export async function startTestEnvironment({ onStop, onKill, ending }, logger) {
+export async function startTestEnvironment(
+  { onStop, onKill, ending },
+  logger,
+  { needsLighthouse = false } = {},
+) {
   const { node } = await logger.step('Dependencies', async (note) => {
     const value = await ensureDependencies(note);
     return { text: value.installed ? 'installed' : 'up to date', value };
@@ -44,7 +50,18 @@ export async function startTestEnvironment({ onStop, onKill, ending }, logger) {
     );
     return { text: words.join('; '), value };
   });
-  const [services, chromium, brokers] = await Promise.all([starting, finding, findingBrokers]);
+  const findingLighthouse = needsLighthouse
+    ? logger.step('Lighthouse', async (note) => {
+        const value = await findLighthouse(note);
+        return { text: value.path ?? `none, its tests are skipped: ${value.reason}`, value };
+      })
+    : undefined;
+  const [services, chromium, brokers, lighthouse] = await Promise.all([
+    starting,
+    finding,
+    findingBrokers,
+    findingLighthouse,
+  ]);
   onKill(services.kill);
   onStop(services.stop);
   for (const { name, exited } of services.started) {
@@ -60,6 +77,8 @@ export async function startTestEnvironment({ onStop, onKill, ending }, logger) {
       TEST_REDIS_URL: services.redisUrl,
       CHROMIUM_PATH: chromium.path ?? undefined,
       CHROMIUM_SKIP_REASON: chromium.path === null ? chromium.reason : undefined,
+      LIGHTHOUSE_PATH: lighthouse?.path ?? undefined,
+      LIGHTHOUSE_SKIP_REASON: lighthouse?.path === null ? lighthouse.reason : undefined,
       NATS_SERVER_PATH: brokers.nats.path ?? undefined,
       NATS_SKIP_REASON: brokers.nats.path === null ? brokers.nats.reason : undefined,
       RABBITMQ_SERVER_PATH: brokers.rabbitmq.path ?? undefined,

@@ -81,6 +81,6 @@ test('the front page knows who is signed in, in the colours of their organisatio
   await begin(page, application);
   await submitSignIn(page, person.email, person.password);
   await page.goto(`${stage.url}/`);
-  assert.match(await textOf(page), /You’re signed in T Trần Văn Bình binh@lotus\.example/);
+  assert.match(await textOf(page), /You’re signed in TB Trần Văn Bình binh@lotus\.example/);
   assert.match(await page.title(), / – Lotus Health$/);
 });

@@ -50,9 +50,11 @@ test('what is sensitive asks for the second factor of whoever has one, once, and
   assert.equal((await agent.fetch('/account/contact/email')).status, 200, 'who has none');
   const person = await addApp(world, before);
   assert.equal((await agent.fetch('/account/profile')).status, 200, 'what is not sensitive');
-  const asked = askedBy(await agent.fetch('/account/contact/email'));
-  assert.equal(asked.acr_values, TWO_FACTORS);
-  assert.equal(asked.prompt, undefined, 'the password was proved a moment ago');
+  for (const path of ['/account/contact/email', '/account/password', '/account/data/delete']) {
+    const asked = askedBy(await agent.fetch(path));
+    assert.equal(asked.acr_values, TWO_FACTORS, path);
+    assert.equal(asked.prompt, undefined, 'the password was proved a moment ago');
+  }
   const opened = await agent.follow('/account/contact/email');
   const page =
     stepOf(opened) === '/second-factor'

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { CHEAP_HASHES, callApi } from '../flows/auth-support.ts';
 import { addressesIn, TRUSTING } from '../flows/sign-in-support.ts';
 import { addUser, createWorld } from '../flows/support.ts';
+import { createFakeClock } from '../helpers/clock.ts';
 import { authorizationRequest, discover } from '../helpers/openid.ts';
 import { createUserAgent, findForm } from '../helpers/user-agent.ts';
 
@@ -12,7 +13,11 @@ import { createUserAgent, findForm } from '../helpers/user-agent.ts';
  * of them (ASVS 7.4.2, 7.4.3).
  */
 
-const world = await createWorld({ settings: { ...CHEAP_HASHES, ...TRUSTING } });
+const clock = createFakeClock();
+const world = await createWorld({
+  settings: { ...CHEAP_HASHES, ...TRUSTING },
+  overrides: { clock },
+});
 const { deps, people, url } = world;
 const { tenantId } = people;
 const newAddress = addressesIn('203.0.113');
@@ -21,6 +26,8 @@ type Person = Awaited<ReturnType<typeof addUser>>;
 
 const changes: Record<string, (person: Person) => Promise<unknown>> = {
   'another password': async ({ id }) => {
+    // Passwords are told apart by when they were set.
+    clock.advance(1);
     await deps.users.setPassword(tenantId, id, 'slow rivers under bridges');
     await deps.sessions.endAllOf(id, { reason: 'password_changed' });
   },
@@ -82,6 +89,13 @@ for (const [name, change] of Object.entries(changes)) {
   test(`pages: ${name} between the proof and the redirect that follows it leaves no session`, () =>
     assertNoSession(change));
 }
+
+test('pages: a sign-out everywhere between the proof and the redirect leaves no session (ASVS 7.4.1)', () =>
+  assertNoSession(({ id }) => {
+    // Sign-ins are told apart by the second.
+    clock.advance(1_000);
+    return deps.sessions.endAllOf(id, { reason: 'logout_all' });
+  }));
 
 test('pages: a reset of second factors between the proof and the redirect leaves no session (ASVS 6.4.4)', () =>
   assertNoSession(({ id }) => deps.mfaReset.reset(tenantId, id)));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Route, route } from '../../kernel/http/index.ts';
+import { RECENT_SIGN_IN, type Route, route } from '../../kernel/http/index.ts';
 import { loginRequest, ownSessions, refreshRequest, tokenResponse } from './schema.ts';
 import type { AuthService } from './service.ts';
 
@@ -97,6 +97,7 @@ const endSession = (auth: AuthService): Route =>
     auth: 'user',
     firstParty: true,
     limit: 'default',
+    stepUp: RECENT_SIGN_IN,
     summary: 'End one of your own sessions',
     tags: ['Me'],
     operationId: 'endMySession',

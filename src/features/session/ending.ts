@@ -7,7 +7,13 @@ import { isUuid } from '../../kernel/ids.ts';
 import { recordLogouts } from '../logout-delivery/index.ts';
 import { type EndReason, sessionEvents } from './events.ts';
 import { authorizedGrants, grantsOf, grantsOfUser, markReplayed, revokeGrants } from './grants.ts';
-import { type EndedSession, endSessions, findEnded, type SessionFilter } from './repository.ts';
+import {
+  type EndedSession,
+  endSessions,
+  findEnded,
+  refuseSignInsBefore,
+  type SessionFilter,
+} from './repository.ts';
 import { restoreRevocations } from './restore.ts';
 
 /** The facts of a refresh token that was used a second time. */
@@ -38,7 +44,8 @@ export interface SessionEnding {
   }): Promise<boolean>;
   /**
    * Ends all sessions of a user and revokes all grants, those without a session
-   * too; what belongs to the session `except` stays.
+   * too; what belongs to the session `except` stays. A sign-in that was made before
+   * and whose last step was kept back begins none any more.
    * @returns how many sessions ended
    */
   endAllOf(
@@ -197,6 +204,8 @@ async function endAllWithin(
   { except, reason }: { except?: string | undefined; reason: EndReason },
 ): Promise<() => Promise<number>> {
   const exceptId = isUuid(except) ? except : undefined;
+  // Before the sessions, as whoever begins one locks the user first.
+  await refuseSignInsBefore(trx, userId, Math.floor(deps.clock.now() / 1_000));
   const grantIds = await grantsOfUser(trx, userId, exceptId);
   const ended = await endWithGrants(deps, trx, { userId, exceptId }, { reason, grantIds });
   return async () => {

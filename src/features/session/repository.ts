@@ -189,6 +189,22 @@ export interface SessionFilter {
 }
 
 /**
+ * Sign-ins of seconds before this one begin no session any more.
+ * @param second since the epoch, as the engine counts sign-ins: those of the same one still do
+ */
+export async function refuseSignInsBefore(
+  trx: Knex.Transaction,
+  userId: string,
+  second: number,
+): Promise<void> {
+  await trx.raw(
+    `UPDATE users SET signed_out_at = greatest(signed_out_at, to_timestamp(?) - interval '1 ms')
+      WHERE id = ?`,
+    [second, userId],
+  );
+}
+
+/**
  * Ends live sessions: the row stays, without cookie value and payload, until
  * `keepUntil`, so that a late save finds it. Locked in the order of ids, as
  * everywhere, so that two of these cannot deadlock.

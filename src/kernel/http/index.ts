@@ -22,6 +22,7 @@ export {
   FRESH_SIGN_IN,
   file,
   type LimitName,
+  RECENT_SIGN_IN,
   type Reply,
   type Route,
   reply,

@@ -100,8 +100,11 @@ export interface StepUp {
   enrolled?: boolean;
 }
 
+/** Ending what is open asks for a sign-in within a quarter of an hour, of any kind (ASVS 7.5.2). */
+export const RECENT_SIGN_IN: StepUp = { maxAge: 900 };
+
 /** What changes how somebody signs in, or is for good, asks for this (ASVS 7.5.1). */
-export const FRESH_SIGN_IN: StepUp = { maxAge: 900, enrolled: true };
+export const FRESH_SIGN_IN: StepUp = { ...RECENT_SIGN_IN, enrolled: true };
 
 interface RouteFacts {
   method: Method;

@@ -96,7 +96,13 @@ export function passwordPages(deps: PasswordPageDeps): AccountPage[] {
   }
 
   return [
-    accountPage({ path: PATH, section: 'security', get: (visit) => show(visit), post: change }),
+    accountPage({
+      path: PATH,
+      section: 'security',
+      fresh: true,
+      get: (visit) => show(visit),
+      post: change,
+    }),
     accountPage({ path: `${PATH}/mail`, section: 'security', from: PATH, post: sendLink }),
   ];
 }
