@@ -2,15 +2,16 @@ import type { Knex } from 'knex';
 
 /**
  * Whoever clones the only authenticator of an account must not thereby bring it
- * back to its password alone: one that was disabled still counts as a factor that
- * is due, which a recovery code or an administrator's reset takes the place of.
+ * back to its password alone: where only disabled ones are left, a second factor is
+ * still due (`blocked`), which a recovery code or an administrator's reset takes the
+ * place of.
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     CREATE OR REPLACE FUNCTION second_factors(uuid) RETURNS text[] LANGUAGE sql STABLE AS $$
       SELECT CASE
         WHEN cardinality(working) = 0
-         AND EXISTS (SELECT 1 FROM webauthn_credentials WHERE user_id = $1) THEN ARRAY['webauthn']
+         AND EXISTS (SELECT 1 FROM webauthn_credentials WHERE user_id = $1) THEN ARRAY['blocked']
         ELSE working END
       FROM (SELECT array_remove(ARRAY[
         CASE WHEN EXISTS (SELECT 1 FROM webauthn_credentials

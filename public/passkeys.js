@@ -62,8 +62,10 @@
       method: 'POST',
       headers: { accept: 'application/json' },
       body: new URLSearchParams(new FormData(form)),
-      redirect: 'error',
+      redirect: 'manual',
     });
+    // The page is older than the sign-in that it needs: asked for again, it leads to one.
+    if (answer.type === 'opaqueredirect') location.reload();
     if (!answer.ok) throw new Error(`options: ${answer.status}`);
     return answer.json();
   }

@@ -256,3 +256,15 @@ test('a password that was reset signs nobody in without the second factor (ASVS 
   assert.equal(await isAsked(person, device), true);
   assert.equal(people.tenantId, person.tenantId);
 });
+
+test('a reset of factors ends challenges that were open, whatever they had been shown (ASVS 6.4.4)', async () => {
+  const person = await addApp(world, await addPerson(world));
+  const first = await challenge(world, person, { acrValues: ['urn:gatehouse:acr:phr'] });
+  const shown = await verify(world, first.challengeId, person.code());
+  assertProblem(shown, 401, 'IDENT_MFA_REQUIRED');
+  const { challengeId, enroll } = shown.body;
+  assert.deepEqual(enroll, ['webauthn']);
+  clock.advance(2_000);
+  await deps.mfaReset.reset(person.tenantId, person.id);
+  assertProblem(await post('enroll/webauthn/options', { challengeId }), 422, 'IDENT_TOKEN_SPENT');
+});

@@ -208,10 +208,31 @@ test('cloning the only authenticator does not bring an account back to its passw
   const { email: identifier, password } = person;
   const login = await call('/auth/login', { identifier, password });
   assertProblem(login, 401, 'IDENT_MFA_REQUIRED');
-  const { challengeId, enroll } = login.body as { challengeId: string; enroll: string[] };
-  assert.deepEqual(enroll, []);
+  const { challengeId, methods, enroll } = login.body;
+  assert.deepEqual([methods, enroll], [['recovery-code'], []]);
   const body = { challengeId, method: 'recovery-code', code: recoveryCode };
   assert.ok((claimsOf(await call('/auth/mfa/verify', body)).amr as string[]).includes('mfa'));
+});
+
+test('of whoever takes the last authenticator that works away, blocked ones go with it', async () => {
+  const person = await world.signIn();
+  const device = createAuthenticator({ origin: url, counter: 7 });
+  assert.equal((await world.register(person.token, device)).status, 200);
+  const spare = createAuthenticator({ origin: url });
+  const kept = await world.register(person.token, spare);
+  assert.equal(kept.status, 200);
+  claimsOf(await enter(device, { counter: 20 }));
+  assertProblem(await enter(device, { counter: 20 }), 401, 'IDENT_INVALID_CREDENTIALS');
+  const { id } = kept.body.authenticator as unknown as { id: string };
+  const owner = { id: person.id, tenantId: person.tenantId };
+  await deps.tenants.updateSettings(person.tenantId, { mfaRequired: true });
+  await assert.rejects(deps.authenticators.remove(owner, id), { code: 'IDENT_INVALID_TRANSITION' });
+  await deps.tenants.updateSettings(person.tenantId, { mfaRequired: false });
+  world.clock.advance(2_000);
+  await deps.authenticators.remove(owner, id);
+  assert.deepEqual(await deps.authenticators.list(owner), []);
+  const { email: identifier, password } = person;
+  assert.equal((await call('/auth/login', { identifier, password })).status, 200);
 });
 
 test('malformed answers are refused at the edge', async () => {

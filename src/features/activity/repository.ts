@@ -33,6 +33,9 @@ export interface ActivityFilter {
 
 const COLUMNS = 'id, type, at, session_id, amr, client_ip, user_agent, data';
 
+/** Changes of a profile that are none to its owner; other entries tell of them. */
+const UNSEEN = JSON.stringify(['lockout', 'known_browsers']);
+
 /** Of each source as many as could be on the page, then the newest of all of them. */
 const LIST = `
   WITH own_sessions AS MATERIALIZED (
@@ -51,6 +54,7 @@ const LIST = `
     (SELECT id, type, occurred_at, NULL::uuid, NULL::text[], NULL, NULL, data
        FROM audit_log
       WHERE subject = :userId AND tenant_id = :tenantId AND type = ANY(:types)
+        AND NOT coalesce(CAST(:unseen AS jsonb) @> (data -> 'changed'), false)
         AND occurred_at > :since AND (occurred_at, id) < (:at, :id)
       ORDER BY occurred_at DESC, id DESC LIMIT :limit)
     UNION ALL
@@ -70,6 +74,7 @@ export async function listActivity(knex: Knex, filter: ActivityFilter): Promise<
     tenantId: user.tenantId,
     types: [...types],
     endedType,
+    unseen: UNSEEN,
     since,
     at: before.at,
     id: before.id,

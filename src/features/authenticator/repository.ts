@@ -1,10 +1,15 @@
 import type { Knex } from 'knex';
 import type { UserRef } from '../mfa/index.ts';
 
-/** Whether there is anything that a user can be asked for as a second factor. */
-export async function hasFactor(trx: Knex.Transaction, userId: string): Promise<boolean> {
-  const { rows } = await trx.raw('SELECT cardinality(second_factors(?)) AS kinds', [userId]);
-  return rows[0].kinds > 0;
+/** What a user can be asked for: something that works, only what is blocked, or nothing. */
+export async function factorState(
+  trx: Knex.Transaction,
+  userId: string,
+): Promise<'working' | 'blocked' | 'none'> {
+  const { rows } = await trx.raw('SELECT second_factors(?) AS kinds', [userId]);
+  const kinds = rows[0].kinds as string[];
+  if (kinds.length === 0) return 'none';
+  return kinds.includes('blocked') ? 'blocked' : 'working';
 }
 
 /** Sign-ins from before `now` begin no session any more. */

@@ -10,7 +10,7 @@ import {
   type UserRef,
 } from '../mfa/index.ts';
 import type { TenantService } from '../tenant/index.ts';
-import { hasFactor } from './repository.ts';
+import { factorState } from './repository.ts';
 
 export interface AuthenticatorDeps {
   knex: Knex;
@@ -83,6 +83,16 @@ export function createAuthenticators(deps: AuthenticatorDeps): Authenticators {
     throw new AppError('IDENT_NOT_FOUND');
   }
 
+  async function removeKept(
+    trx: Knex.Transaction,
+    user: UserRef,
+    by: 'user' | 'administrator',
+  ): Promise<number> {
+    let count = 0;
+    for (const keeper of keepers) count += await keeper.removeAll(trx, user, by);
+    return count;
+  }
+
   return {
     list,
     async describe(user) {
@@ -104,22 +114,26 @@ export function createAuthenticators(deps: AuthenticatorDeps): Authenticators {
       await knex.transaction(async (trx) => {
         // One after the other: of two that are taken away at once, one is the last.
         if (!(await lockOwner(trx, user))) throw new AppError('IDENT_NOT_FOUND');
-        const hadFactor = await hasFactor(trx, user.id);
+        const before = await factorState(trx, user.id);
         await removeOne(trx, user, id);
-        if (await hasFactor(trx, user.id)) return;
-        if (mustStay && hadFactor) throw new AppError('IDENT_INVALID_TRANSITION');
+        const after = await factorState(trx, user.id);
+        const isLast = before === 'working' && after !== 'working';
+        if (!isLast && after !== 'none') return;
+        if (mustStay && isLast) throw new AppError('IDENT_INVALID_TRANSITION');
+        // Blocked ones would stay due, and open nothing.
+        if (isLast) await removeKept(trx, user, 'user');
         await recoveryCodes.removeAll(trx, user);
       });
     },
     generateRecoveryCodes: (user) =>
       knex.transaction(async (trx) => {
         if (!(await lockOwner(trx, user))) throw new AppError('IDENT_NOT_FOUND');
-        if (!(await hasFactor(trx, user.id))) throw new AppError('IDENT_INVALID_TRANSITION');
+        if ((await factorState(trx, user.id)) === 'none')
+          throw new AppError('IDENT_INVALID_TRANSITION');
         return recoveryCodes.generateWithin(trx, user);
       }),
     async removeAll(trx, user, by) {
-      let count = 0;
-      for (const keeper of keepers) count += await keeper.removeAll(trx, user, by);
+      const count = await removeKept(trx, user, by);
       await recoveryCodes.removeAll(trx, user);
       return count;
     },

@@ -47,6 +47,9 @@ const NOTICES: ReadonlySet<TemplateName> = new Set<TemplateName>([
   'mfa-changed',
 ]);
 
+/** Asked for by somebody who has shown the password: strangers must not use these up. */
+const PROVED: ReadonlySet<TemplateName> = new Set<TemplateName>(['mfa-code', 'mfa-sms']);
+
 export interface MessengerDeps {
   /** Where the messages of each channel go. */
   posts: Record<Channel, Desk>;
@@ -64,7 +67,8 @@ export function createMessenger({ posts, rateLimits, onLimited }: MessengerDeps)
   async function within(channel: Channel, { to, template }: Message): Promise<string | null> {
     if (NOTICES.has(template)) return to;
     const key = to?.toLowerCase() ?? 'nobody';
-    const budget = { bucket: `to-${channel}`, key, limit: DAILY[channel], windowMs: DAY };
+    const bucket = PROVED.has(template) ? `to-${channel}-proved` : `to-${channel}`;
+    const budget = { bucket, key, limit: DAILY[channel], windowMs: DAY };
     const { allowed } = await rateLimits.hit(budget);
     if (allowed || to === null) return to;
     onLimited(channel, template);

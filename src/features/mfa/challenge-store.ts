@@ -23,6 +23,8 @@ export interface Pending {
   wantedTenantId: string | null;
   /** When the password was set that the person had then, milliseconds; null without one. */
   passwordSetAt: number | null;
+  /** When the person was last signed out everywhere, milliseconds: what came before is void. */
+  signedOutAt: number | null;
   /** As in `Proof`: only where the password is part of what was proved. */
   provedPasswordSetAt?: string;
   amr: string[];

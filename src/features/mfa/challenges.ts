@@ -62,14 +62,17 @@ export function createWaiting(deps: ChallengeDeps) {
 
   /**
    * The person behind a challenge. Whatever would have refused the password by now
-   * ends the challenge: a closed account, another password.
+   * ends the challenge: a closed account, another password; so does a reset or a
+   * sign-out everywhere.
    * @throws AppError IDENT_TOKEN_SPENT, IDENT_LOCKED
    */
   async function findUser(challenge: OpenChallenge): Promise<Candidate> {
     const found = await deps.users.findCandidate(challenge.userId);
     const isOpen = found?.status === 'active' || found?.status === 'pending_verification';
     const setAt = found?.passwordSetAt?.getTime() ?? null;
-    if (!found || !isOpen || setAt !== challenge.passwordSetAt) {
+    const outAt = found?.signedOutAt?.getTime() ?? null;
+    const isSame = setAt === challenge.passwordSetAt && outAt === challenge.signedOutAt;
+    if (!found || !isOpen || !isSame) {
       await store.end(challenge);
       throw challengeGone();
     }
@@ -86,16 +89,18 @@ export function createWaiting(deps: ChallengeDeps) {
   /**
    * Ends the challenge and signs in with what both have shown; another challenge
    * follows where that is not enough.
+   * @param options `isShownOnce`: what was shown can be shown only once by itself, as an
+   *   authenticator that was set up, so that a second tab may have ended the challenge
    * @throws AppError IDENT_TOKEN_SPENT, IDENT_MFA_REQUIRED
    */
   async function finish(
     { challenge }: Waiting,
     shown: readonly string[],
-    { remember = false } = {},
+    { remember = false, isShownOnce = false } = {},
   ): Promise<SignedIn> {
     // As it is now: a factor takes its time, and much may have happened.
     const user = await findUser(challenge);
-    if (!(await store.end(challenge))) throw challengeGone();
+    if (!(await store.end(challenge)) && !isShownOnce) throw challengeGone();
     const days = remember ? challenge.rememberDays : 0;
     const signedIn = await deps.admit(user, {
       ...proofOf(challenge),

@@ -33,17 +33,21 @@ const refOf = ({ user }: Waiting) => {
 export function createEnrolling(deps: EnrollingDeps, waiting: ReturnType<typeof createWaiting>) {
   const { store } = deps;
 
+  /** @throws AppError IDENT_VALIDATION where this cannot be set up in it, IDENT_TOKEN_SPENT */
+  async function findOpen(challengeId: string, type: AuthenticatorType): Promise<Waiting> {
+    const found = await waiting.find(challengeId);
+    if (found.challenge.enroll.includes(type)) return found;
+    const errors = [{ path: 'type', message: 'cannot be set up in this challenge' }];
+    throw new AppError('IDENT_VALIDATION', { errors });
+  }
+
   /**
    * The challenge, where this may be set up in it. Who has got a factor since shows that
    * one: else a password alone would add another beside it.
    * @throws AppError IDENT_VALIDATION, IDENT_TOKEN_SPENT
    */
   async function find(challengeId: string, type: AuthenticatorType): Promise<Waiting> {
-    const found = await waiting.find(challengeId);
-    if (!found.challenge.enroll.includes(type)) {
-      const errors = [{ path: 'type', message: 'cannot be set up in this challenge' }];
-      throw new AppError('IDENT_VALIDATION', { errors });
-    }
+    const found = await findOpen(challengeId, type);
     await assertFirst(found);
     return found;
   }
@@ -80,18 +84,19 @@ export function createEnrolling(deps: EnrollingDeps, waiting: ReturnType<typeof 
     const { response, name = '' } = answer;
     const binding = bindingOf(found.challenge);
     const made = await deps.webauthn.register(ref, binding, { name, response });
-    return ['webauthn', made.isBackedUp ? 'swk' : 'hwk', 'user'];
+    return ['webauthn', made.isSyncedType ? 'swk' : 'hwk', 'user'];
   }
 
   async function enroll(
     challengeId: string,
     answer: EnrolmentAnswer,
   ): Promise<{ signedIn: SignedIn; recoveryCodes: string[] }> {
-    const found = await find(challengeId, answer.type);
+    // What the person has is looked at in turn: a second tab must not end what the first is ending.
+    const found = await findOpen(challengeId, answer.type);
     return store.exclusively(found.challenge, async () => {
       const present = await find(challengeId, answer.type);
       const shown = await confirm(present, answer);
-      const signedIn = await waiting.finish(present, shown);
+      const signedIn = await waiting.finish(present, shown, { isShownOnce: true });
       return { signedIn, recoveryCodes: await deps.recoveryCodes.generateFirst(signedIn.user) };
     });
   }

@@ -7,7 +7,6 @@ import type { Challenge } from './challenge.ts';
 import type { ChallengeStore, OpenChallenge, Pending } from './challenge-store.ts';
 import { neededAcr, type Situation, whatIsDue } from './policy.ts';
 import type { RecoveryCodesPort } from './ports.ts';
-import type { AuthenticatorType } from './schema.ts';
 
 /** Who signs in, as far as second factors go; read with the person, in one statement. */
 export interface FactorFacts {
@@ -15,6 +14,7 @@ export interface FactorFacts {
   secondFactorAskedAt: Date | null;
   isSecondFactorRequired: boolean;
   passwordSetAt: Date | null;
+  signedOutAt: Date | null;
 }
 
 export type Candidate = User & FactorFacts;
@@ -84,6 +84,7 @@ export function createGate(deps: GateDeps) {
       tenantId: user.tenantId,
       wantedTenantId: proof.tenantId ?? null,
       passwordSetAt: user.passwordSetAt?.getTime() ?? null,
+      signedOutAt: user.signedOutAt?.getTime() ?? null,
       ...(proof.passwordSetAt ? { provedPasswordSetAt: proof.passwordSetAt } : {}),
       amr: proof.amr,
       clientId: proof.clientId,
@@ -108,7 +109,7 @@ export function createGate(deps: GateDeps) {
   async function assertEnough(user: Candidate, proof: Proof): Promise<Acr> {
     const { amr } = proof;
     const reached = acrOf(amr);
-    const factors = user.secondFactors as readonly AuthenticatorType[];
+    const factors = user.secondFactors as Situation['factors'];
     const isRequired = user.isSecondFactorRequired;
     const asked = await findAsked(user, proof);
     if (satisfies(reached, neededAcr({ factors, isRequired, asked }))) return reached;

@@ -14,3 +14,9 @@ export async function lockOwner(trx: Knex.Transaction, user: UserRef): Promise<b
     .first('id');
   return row !== undefined;
 }
+
+/** Whether the user has an authenticator, one that works or one that is blocked. */
+export async function hasFactor(trx: Knex.Transaction, { id }: UserRef): Promise<boolean> {
+  const { rows } = await trx.raw('SELECT cardinality(second_factors(?)) AS kinds', [id]);
+  return rows[0].kinds > 0;
+}

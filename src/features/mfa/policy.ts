@@ -16,8 +16,8 @@ const DAY = 24 * 3_600_000;
 export interface Situation {
   /** What was proved so far (RFC 8176). */
   amr: readonly string[];
-  /** What the person has enrolled. */
-  factors: readonly AuthenticatorType[];
+  /** What the person has enrolled; `blocked` alone where none of it opens anything any more. */
+  factors: readonly (AuthenticatorType | 'blocked')[];
   hasRecoveryCodes: boolean;
   /** Whether there is a proved address that codes can go to. */
   isProved: { email: boolean; phone: boolean };
@@ -56,7 +56,9 @@ export const neededAcr = ({
 function byEnrolled({ factors, hasRecoveryCodes }: Situation): SecondFactorMethod[] {
   if (factors.length === 0) return [];
   const enrolled = authenticatorTypes.filter((type) => factors.includes(type));
-  return hasRecoveryCodes ? [...enrolled, 'recovery-code'] : enrolled;
+  // Of whoever has only blocked ones nothing else can be asked: nobody goes on without.
+  const takesCode = hasRecoveryCodes || enrolled.length === 0;
+  return takesCode ? [...enrolled, 'recovery-code'] : enrolled;
 }
 
 /**

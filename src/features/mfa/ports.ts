@@ -16,7 +16,7 @@ export interface AuthenticatorKeeper {
     by: 'user' | 'administrator',
   ): Promise<boolean>;
   /** Takes all away, with their events; unconfirmed ones too. @returns how many there were */
-  removeAll(trx: Knex.Transaction, user: UserRef, by: 'administrator'): Promise<number>;
+  removeAll(trx: Knex.Transaction, user: UserRef, by: 'user' | 'administrator'): Promise<number>;
 }
 
 /** A secret that the person types: of an authenticator app, or from the list of recovery codes. */

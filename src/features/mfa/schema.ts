@@ -33,6 +33,8 @@ export interface Authenticator {
   name: string;
   createdAt: Date;
   lastUsedAt: Date | null;
+  /** Of passkeys: whether its keeper could copy it to other devices (WebAuthn Level 3, 6.1.3). */
+  isSyncedType?: boolean;
   /** Of passkeys: whether it is kept by a provider and reaches other devices. */
   isBackedUp?: boolean;
   /** Of passkeys: it may have been cloned and opens nothing any more. */

@@ -5,7 +5,13 @@ import { constantTimeEqual } from '../../kernel/crypto.ts';
 import { AppError } from '../../kernel/errors.ts';
 import type { Emit } from '../../kernel/events.ts';
 import { newId } from '../../kernel/ids.ts';
-import { lockOwner, mfaEvents, type RecoveryCodesPort, type UserRef } from '../mfa/index.ts';
+import {
+  hasFactor,
+  lockOwner,
+  mfaEvents,
+  type RecoveryCodesPort,
+  type UserRef,
+} from '../mfa/index.ts';
 import { newCode, readCode, toGroups } from './codes.ts';
 import * as repository from './repository.ts';
 
@@ -64,6 +70,8 @@ export function createRecoveryCodes(deps: RecoveryCodeDeps): RecoveryCodesPort {
     generateFirst: (user) =>
       knex.transaction(async (trx) => {
         await lock(trx, user);
+        // None without a factor: they would open the next one, unseen by its owner.
+        if (!(await hasFactor(trx, user))) return [];
         const unused = await repository.listUnused(trx, user);
         return unused.length > 0 ? [] : replace(trx, user, true);
       }),

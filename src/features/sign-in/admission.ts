@@ -57,7 +57,11 @@ export const proofBy = (
 export type Admissible = User &
   Pick<
     Candidate,
-    'secondFactors' | 'secondFactorAskedAt' | 'isSecondFactorRequired' | 'passwordSetAt'
+    | 'secondFactors'
+    | 'secondFactorAskedAt'
+    | 'isSecondFactorRequired'
+    | 'passwordSetAt'
+    | 'signedOutAt'
   >;
 
 /** Whether more is needed than was proved. */
@@ -82,6 +86,7 @@ const withoutFacts = ({
   secondFactorAskedAt: ____,
   isSecondFactorRequired: _____,
   passwordSetAt: ______,
+  signedOutAt: _______,
   ...user
 }: Admissible & Partial<Candidate>): User => user;
 

@@ -14,11 +14,14 @@ export interface UserWithPassword extends User {
   /** Whether the home tenant demands a second factor of everybody. */
   isSecondFactorRequired: boolean;
   passwordSetAt: Date | null;
+  /** Sign-ins of before then count for nothing. */
+  signedOutAt: Date | null;
 }
 
 interface CandidateRow extends UserRow {
   password_hash: string | null;
   password_set_at: Date | null;
+  signed_out_at: Date | null;
   second_factors: string[];
   is_second_factor_required: boolean;
 }
@@ -36,6 +39,7 @@ const toCandidate = (row: CandidateRow, tenantId: string | null): UserWithPasswo
   ...toUser(row),
   passwordHash: row.password_hash,
   passwordSetAt: row.password_set_at,
+  signedOutAt: row.signed_out_at,
   isHome: row.tenant_id === tenantId,
   secondFactors: row.second_factors,
   secondFactorAskedAt: row.second_factor_asked_at,

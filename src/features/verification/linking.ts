@@ -25,7 +25,7 @@ export interface LinkingDeps {
   codes: Pick<OneTimeCodes, 'request' | 'verify'>;
   links: Pick<OneTimeLinks, 'endAllOf'>;
   messenger: Pick<Messenger, 'isReady' | 'send'>;
-  rateLimits: Pick<RateLimits, 'hit'>;
+  rateLimits: Pick<RateLimits, 'hit' | 'release'>;
   notices: Pick<Notices, 'remember'>;
   users: Pick<UserService, 'findAccount'>;
   addresses: Pick<Addresses, 'replaceAddress'>;
@@ -65,12 +65,19 @@ export function createLinkingService(deps: LinkingDeps) {
       const user = await findUser(userId);
       const { by, add } = CHANNELS[address.scheme];
       await assertReady(messenger, by, user.tenantId);
-      const hit = await deps.rateLimits.hit({ ...RECIPIENT, key: normalise(address) });
+      const boundTo = normalise(address);
+      const budget = { ...RECIPIENT, key: boundTo };
+      const hit = await deps.rateLimits.hit(budget);
       if (!hit.allowed) {
         throw new AppError('IDENT_RATE_LIMITED', { retryAfter: hit.retryAfterSeconds });
       }
-      const boundTo = normalise(address);
-      const made = await codes.request(add, `user:${user.id}`, { boundTo });
+      const made = await codes
+        .request(add, `user:${user.id}`, { boundTo })
+        .catch(async (error: unknown) => {
+          // Nothing was sent: nobody's allowance at this address is used up by it.
+          await deps.rateLimits.release([budget]);
+          throw error;
+        });
       const { code, minutes, expiresAt } = made;
       const base = {
         to: address.value,

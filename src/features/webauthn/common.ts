@@ -35,6 +35,7 @@ export const toAuthenticator = (credential: Credential): Authenticator => ({
   name: credential.name,
   createdAt: credential.createdAt,
   lastUsedAt: credential.lastUsedAt,
+  isSyncedType: credential.isSyncedType,
   isBackedUp: credential.isBackedUp,
   isDisabled: credential.disabledAt !== null,
 });

@@ -80,7 +80,10 @@ export function createAccountsStep(deps: AccountsDeps, steps: Steps) {
       const { step, form } = await steps.submission(ctx);
       if (!isSignIn(step)) return backToStep(ctx);
       const left = await find(ctx, step, form.get('account'));
-      if (left) await deps.browserSessions.leave(ctx, step.interaction, left);
+      if (left) {
+        await deps.journeys.note(step.interaction.uid, { factor: undefined });
+        await deps.browserSessions.leave(ctx, step.interaction, left);
+      }
       toList(ctx, step);
     },
 

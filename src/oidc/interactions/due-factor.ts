@@ -73,7 +73,9 @@ export function createDueFactors(deps: DueFactorDeps, steps: Steps) {
       backToStep(ctx);
       return undefined;
     }
-    const challenge = await findOpen(factor.challengeId);
+    // What a session has shown ends with it: whoever signed out shows all of it again.
+    const isOver = factor.isStepUp === true && !step.interaction.session?.uid;
+    const challenge = isOver ? undefined : await findOpen(factor.challengeId);
     if (challenge) return { step, challenge, factor };
     await end(ctx, step, 'factor-expired');
     return undefined;

@@ -92,6 +92,20 @@ export function createSetUpStep(deps: SetUpStepDeps, due: DueFactors, complete: 
 
   const render = { totp: renderApp, webauthn: renderPasskey };
 
+  /** The page, or the end of the challenge where one was set up elsewhere meanwhile. */
+  async function renderOrEnd(
+    ctx: Context,
+    found: FactorStep,
+    type: AuthenticatorType,
+    failure?: StepFailure,
+  ): Promise<void> {
+    try {
+      await render[type](ctx, found, failure);
+    } catch (error) {
+      await due.refuse(ctx, found, error, WORDS[type], () => Promise.reject(error));
+    }
+  }
+
   /** Ends the sign-in by what was set up. */
   const enroll = (ctx: Context, found: FactorStep, answer: EnrolmentAnswer): Promise<void> =>
     complete(
@@ -139,7 +153,7 @@ export function createSetUpStep(deps: SetUpStepDeps, due: DueFactors, complete: 
       (type: AuthenticatorType) =>
       async (ctx: Context): Promise<void> => {
         const found = await admit(ctx, await due.load(ctx), type);
-        if (found) await render[type](ctx, found);
+        if (found) await renderOrEnd(ctx, found, type);
       },
 
     async submitApp(ctx: Context): Promise<void> {
@@ -148,7 +162,7 @@ export function createSetUpStep(deps: SetUpStepDeps, due: DueFactors, complete: 
       const code = found.form.get('code')?.replace(/\s/g, '') ?? '';
       if (code === '') {
         const error = { id: 'second-factor.error.required' };
-        return renderApp(ctx, found, { status: 400, error });
+        return renderOrEnd(ctx, found, 'totp', { status: 400, error });
       }
       await enroll(ctx, found, { type: 'totp', id: found.form.get('enrolment') ?? '', code });
     },

@@ -4,6 +4,7 @@ import { newCode, readCode, toGroups } from '../../../src/features/recovery-code
 import { createWorld, eventsOf, startTwin } from '../../flows/support.ts';
 import { createFakeClock } from '../../helpers/clock.ts';
 import fc from '../../helpers/fast-check.ts';
+import { addApp } from './support.ts';
 
 const clock = createFakeClock();
 const world = await createWorld({ overrides: { clock } });
@@ -96,6 +97,8 @@ test('new ones end all before; whose are made at once have ten together', async 
 test('the first ones are made once, however many first authenticators there are at once', async () => {
   const owner = await createOwner();
   assert.equal(await codesOf.status(owner), null);
+  assert.deepEqual(await codesOf.generateFirst(owner), [], 'nothing that they could stand in for');
+  await addApp({ deps, clock }, owner);
   const sets = await Promise.all([0, 1, 2, 3].map(() => codesOf.generateFirst(owner)));
   assert.deepEqual(sets.map(({ length }) => length).sort(), [0, 0, 0, 10].sort());
 });

@@ -24,8 +24,8 @@ const PASSWORD = '/account/password';
 const FEW_CODES = 3;
 
 export interface FactorDeps {
-  authenticators: Pick<Authenticators, 'describe' | 'rename' | 'remove'>;
-  recoveryCodes: Pick<RecoveryCodesPort, 'generate' | 'generateFirst' | 'status'>;
+  authenticators: Pick<Authenticators, 'describe' | 'rename' | 'remove' | 'generateRecoveryCodes'>;
+  recoveryCodes: Pick<RecoveryCodesPort, 'generateFirst' | 'status'>;
   sessions: Pick<SessionService, 'list'>;
   users: Pick<UserService, 'findPassword'>;
   texts: Pick<Pages, 'text'>;
@@ -96,7 +96,8 @@ export const securityPage = (deps: FactorDeps): AccountPage =>
       const count = usable(all).length;
       await visit.render('account-security', {
         organisation: visit.tenant.name,
-        isOn: count > 0,
+        // One that is blocked keeps the account closed all the same.
+        isOn: all.length > 0,
         isRequired: found.isRequired,
         warnings: warningsOf(count, codes?.left ?? null),
         passkeys,
@@ -108,7 +109,7 @@ export const securityPage = (deps: FactorDeps): AccountPage =>
           made: words.when(codes.createdAt),
           isLow: codes.left < FEW_CODES,
         },
-        recoveryUrl: count > 0 ? RECOVERY : null,
+        recoveryUrl: all.length > 0 ? RECOVERY : null,
         passwordSince: password ? dayOf(visit, password.changedAt) : null,
         passwordUrl: PASSWORD,
       });
@@ -159,7 +160,8 @@ function renamePage(deps: FactorDeps): AccountPage {
 function removePage(deps: FactorDeps): AccountPage {
   async function show(visit: AccountVisit, isRefused = false): Promise<void> {
     const { factor, authenticators: all, isRequired } = await findOwn(deps, visit);
-    const isLast = usable(all).every(({ id }) => id === factor.id);
+    const working = usable(all);
+    const isLast = (working.length > 0 ? working : all).every(({ id }) => id === factor.id);
     const line = toFactorLine(factor, wordsFor(deps.texts, visit));
     await visit.render(
       'account-factor-remove',

@@ -3,7 +3,7 @@ import type { Clock } from '../../../kernel/clock.ts';
 import { AppError } from '../../../kernel/errors.ts';
 import type { Form } from '../../forms.ts';
 import { type AccountPage, type AccountVisit, accountPage } from '../page.ts';
-import { afterChange, type FactorDeps, labelOf, RECOVERY, refOf, usable } from './factors.ts';
+import { afterChange, type FactorDeps, isCode, labelOf, RECOVERY, refOf } from './factors.ts';
 import { wordsFor } from './words.ts';
 
 const FILE = `${RECOVERY}/file`;
@@ -47,14 +47,18 @@ const recoveryPage = (deps: RecoveryDeps): AccountPage =>
         action: RECOVERY,
         left: codes?.left ?? 0,
         made: codes && wordsFor(deps.texts, visit).when(codes.createdAt),
-        hasFactor: usable(found.authenticators).length > 0,
+        hasFactor: found.authenticators.length > 0,
       });
     },
     async post(visit) {
-      const user = refOf(visit);
-      const { authenticators } = await deps.authenticators.describe(user);
-      if (usable(authenticators).length === 0) return visit.redirect(RECOVERY);
-      await showNewCodes(deps, visit, await deps.recoveryCodes.generate(user), false);
+      let codes: string[];
+      try {
+        codes = await deps.authenticators.generateRecoveryCodes(refOf(visit));
+      } catch (error) {
+        if (!isCode(error, 'IDENT_INVALID_TRANSITION')) throw error;
+        return visit.redirect(RECOVERY);
+      }
+      await showNewCodes(deps, visit, codes, false);
     },
   });
 
