@@ -18,7 +18,7 @@ import { prepareTemplate, startTestEnvironment } from './lib/test-environment.mj
 const TSC = 'node_modules/typescript/bin/tsc';
 const BIOME = 'node_modules/@biomejs/biome/bin/biome';
 /** Test files wait for databases and browsers much of the time. */
-const CONCURRENCY = availableParallelism() + 2;
+const CONCURRENCY = availableParallelism() + 1;
 /** What the command line uses as well: hundreds of processes load the same sources. */
 const COMPILE_CACHE = path.join(ROOT, '.data', 'compile-cache');
 /** First line of the summary that the runner closes with. */

@@ -35,6 +35,10 @@ async function enrol(open: Open) {
   return { page, authenticator, email, name };
 }
 
+/** The virtual authenticator takes offers in the field up by itself, again and again. */
+const offerByButtonOnly = (page: Page): Promise<unknown> =>
+  page.addInitScript('PublicKeyCredential.isConditionalMediationAvailable = async () => false');
+
 /** As if in another browser that has the same passkeys. */
 async function forget(page: Page): Promise<void> {
   await page.context().clearCookies();
@@ -54,9 +58,7 @@ test('who has to set up a second factor makes a passkey within the sign-in, and 
 
 test('where nothing can be offered in the field, the button signs in without a name', async (open) => {
   const { page, name } = await enrol(open);
-  await page.addInitScript(
-    'PublicKeyCredential.isConditionalMediationAvailable = async () => false',
-  );
+  await offerByButtonOnly(page);
   await forget(page);
   await begin(page, application);
   await press(page, 'Sign in with a passkey');
@@ -88,9 +90,9 @@ test('a passkey that was taken away opens nothing, and the page says so', async 
   const user = await knex('users').where({ email }).first('id');
   const owner = { id: user.id, tenantId: strict.id };
   await knex.transaction((trx) => deps.authenticators.removeAll(trx, owner, 'administrator'));
+  await offerByButtonOnly(page);
   await forget(page);
-  await page.goto(application.url);
-  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-  await page.locator('.summary').waitFor();
+  await begin(page, application);
+  await press(page, 'Sign in with a passkey');
   assert.match(await textOf(page, '.summary'), /doesn’t open an account here/);
 });
