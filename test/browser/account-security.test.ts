@@ -73,6 +73,8 @@ test('an app is added, asked for and removed by the keyboard alone, without Java
   const { email, ...owner } = await createPerson('keys');
   const page = await open({ viewport: PHONE });
   await page.goto(`${url}${SECURITY}`);
+  // Typed before the page has put the focus there, it would go nowhere.
+  await page.locator('#identifier:focus').waitFor();
   await page.keyboard.type(email);
   await tabTo(page, 'Password');
   await page.keyboard.type(person.password);
