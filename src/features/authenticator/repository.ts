@@ -1,17 +1,6 @@
 import type { Knex } from 'knex';
 import type { UserRef } from '../mfa/index.ts';
 
-/** What a user can be asked for: something that works, only what is blocked, or nothing. */
-export async function factorState(
-  trx: Knex.Transaction,
-  userId: string,
-): Promise<'working' | 'blocked' | 'none'> {
-  const { rows } = await trx.raw('SELECT second_factors(?) AS kinds', [userId]);
-  const kinds = rows[0].kinds as string[];
-  if (kinds.length === 0) return 'none';
-  return kinds.includes('blocked') ? 'blocked' : 'working';
-}
-
 /** Sign-ins from before `now` begin no session any more. */
 export async function refuseEarlierSignIns(
   trx: Knex.Transaction,

@@ -4,13 +4,13 @@ import type { Emit } from '../../kernel/events.ts';
 import {
   type Authenticator,
   type AuthenticatorKeeper,
+  factorState,
   lockOwner,
   mfaEvents,
   type RecoveryCodesPort,
   type UserRef,
 } from '../mfa/index.ts';
 import type { TenantService } from '../tenant/index.ts';
-import { factorState } from './repository.ts';
 
 export interface AuthenticatorDeps {
   knex: Knex;

@@ -24,7 +24,7 @@ export type {
 export { createChallengeStore } from './challenge-store.ts';
 export { mfaEvents } from './events.ts';
 export { createGate } from './gate.ts';
-export { hasFactor, lockOwner } from './owner-repository.ts';
+export { factorState, lockOwner } from './owner-repository.ts';
 export type {
   AuthenticatorKeeper,
   CodeVerifier,

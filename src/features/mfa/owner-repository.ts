@@ -15,8 +15,13 @@ export async function lockOwner(trx: Knex.Transaction, user: UserRef): Promise<b
   return row !== undefined;
 }
 
-/** Whether the user has an authenticator, one that works or one that is blocked. */
-export async function hasFactor(trx: Knex.Transaction, { id }: UserRef): Promise<boolean> {
-  const { rows } = await trx.raw('SELECT cardinality(second_factors(?)) AS kinds', [id]);
-  return rows[0].kinds > 0;
+/** What a user can be asked for: something that works, only what is blocked, or nothing. */
+export async function factorState(
+  trx: Knex.Transaction,
+  userId: string,
+): Promise<'working' | 'blocked' | 'none'> {
+  const { rows } = await trx.raw('SELECT second_factors(?) AS kinds', [userId]);
+  const kinds = rows[0].kinds as string[];
+  if (kinds.length === 0) return 'none';
+  return kinds.includes('blocked') ? 'blocked' : 'working';
 }

@@ -6,7 +6,7 @@ import { AppError } from '../../kernel/errors.ts';
 import type { Emit } from '../../kernel/events.ts';
 import { newId } from '../../kernel/ids.ts';
 import {
-  hasFactor,
+  factorState,
   lockOwner,
   mfaEvents,
   type RecoveryCodesPort,
@@ -71,7 +71,7 @@ export function createRecoveryCodes(deps: RecoveryCodeDeps): RecoveryCodesPort {
       knex.transaction(async (trx) => {
         await lock(trx, user);
         // None without a factor: they would open the next one, unseen by its owner.
-        if (!(await hasFactor(trx, user))) return [];
+        if ((await factorState(trx, user.id)) === 'none') return [];
         const unused = await repository.listUnused(trx, user);
         return unused.length > 0 ? [] : replace(trx, user, true);
       }),
